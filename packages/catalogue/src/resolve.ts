@@ -309,7 +309,8 @@ function targetOf(aim: Aim, family: IpFamily, proxy: ProxyEndpoint | undefined):
   const options = optionsOf(aim, family);
   if (options === undefined) return undefined;
   const through = proxy === undefined ? {} : { proxy };
-  const endpoint = { requirementId: requirement.id, host, port, family, options, ...through };
+  const inside = spot.inTunnel && plan.probe !== "link" ? { inTunnel: true as const } : {};
+  const endpoint = { requirementId: requirement.id, host, port, family, options, ...inside, ...through };
   const cadenceMs = plan.cadenceMs ?? times.cadenceMs;
   const timeoutMs = plan.timeoutMs ?? times.timeoutMs[plan.probe];
   return { id: targetId(endpoint), ...endpoint, cadenceMs, timeoutMs };

@@ -86,6 +86,7 @@ const FACTS: Record<Reason, readonly [OutcomeKind, Blame, Cause, OutcomeClass]> 
   "nts-nak": ["rejected", "peer", "time-unproven", "bad"],
   "proxy-auth-scheme": ["not-sent", "proxy", "proxy", "bad"],
   "proxy-untrusted": ["not-sent", "proxy", "proxy", "bad"],
+  "tunnel-one-way": ["lost", "path", "timeout", "bad"],
 };
 
 describe("every reason", () => {

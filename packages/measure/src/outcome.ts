@@ -90,6 +90,8 @@ export const CAUSES = [
   "forward-path-blocked",
   "return-path-blocked",
   "tunnel-stale",
+  "server-unresponsive",
+  "grpc-tunnel-stalled",
   "not-joined",
   "other-omni",
   "hairpin",
@@ -523,6 +525,12 @@ const facts = {
     blame: "proxy",
     cause: "proxy",
     meaning: "the certificate of the HTTPS proxy is not accepted",
+  },
+  "tunnel-one-way": {
+    kind: "lost",
+    blame: "path",
+    cause: "timeout",
+    meaning: "sent through the tunnel, and nothing came back, while the tunnel received other packets",
   },
 } as const satisfies Record<string, ReasonFacts>;
 

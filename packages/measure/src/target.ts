@@ -140,6 +140,11 @@ export interface Target {
   /** Only for tls, http and grpc; absent: direct. With a proxy, `family` is that of the connection to the proxy. */
   readonly proxy?: ProxyEndpoint;
   readonly family: IpFamily;
+  /**
+   * Whether it is reached through the node's tunnel. Nothing is sent to it by another interface. Never with a proxy.
+   * Absent: no.
+   */
+  readonly inTunnel?: true;
   readonly options: ProbeOptions;
   /** Time between attempts in ms, 100–3,600,000. */
   readonly cadenceMs: number;

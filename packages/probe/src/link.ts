@@ -48,7 +48,8 @@ function readLink({ clock, link, sysRoot, procRoot }: ProbeWorld): ProbeResult {
   const name = addressed[0] ?? present[0];
   if (name === undefined) {
     link.clear();
-    if (isIpv6Disabled(procRoot)) trace.evidence.code = IPV6_DISABLED;
+    const code = noAddressCode(procRoot, name);
+    if (code !== undefined) trace.evidence.code = code;
     return resultOf(trace, outcome("link-absent", "plan"));
   }
 
@@ -63,8 +64,23 @@ function readLink({ clock, link, sysRoot, procRoot }: ProbeWorld): ProbeResult {
     mtuBytes: readNumber(join(sysRoot, "class/net", name, "mtu")),
   };
   if (addressed.length > 0) return resultOf(trace, outcome(REASONS[kind], "plan"));
-  trace.evidence.code = isIpv6Disabled(procRoot, name) ? IPV6_DISABLED : NO_ADDRESS;
+  trace.evidence.code = noAddressCode(procRoot, name) ?? NO_ADDRESS;
   return resultOf(trace, outcome("link-no-address", "plan"));
+}
+
+/** Why the tunnel's interface has no address; undefined: there is no interface, and IPv6 is on. */
+export function noAddressCode(procRoot: string, name: string | undefined): string | undefined {
+  if (isIpv6Disabled(procRoot, name)) return IPV6_DISABLED;
+  return name === undefined ? undefined : NO_ADDRESS;
+}
+
+/** Bytes that the interface has received; undefined when its counter cannot be read. */
+export function receivedBytes(sysRoot: string, name: string): number | undefined {
+  try {
+    return readNumber(join(sysRoot, "class/net", name, "statistics/rx_bytes"));
+  } catch {
+    return undefined;
+  }
 }
 
 /**

@@ -13,6 +13,7 @@ import { NO_WATCH, type SilenceWatch } from "./silence-watch.ts";
 import { probeStamp } from "./stamp.ts";
 import { probeTcp } from "./tcp.ts";
 import { probeTls } from "./tls.ts";
+import { attemptInTunnel } from "./tunnel-attempt.ts";
 import { probeUdp } from "./udp.ts";
 import type { ProbeWorld } from "./world.ts";
 
@@ -39,7 +40,8 @@ const PROTOCOLS: { readonly [Kind in ProbeKind]: ProbeProtocol<Kind> } = {
 export async function probe(target: Target, world: ProbeWorld, watch: SilenceWatch = NO_WATCH): Promise<Sample> {
   const startedAtMs = world.clock.wallMs();
   const startedNs = world.clock.monotonicNs();
-  const result = await attempt(target, watch === NO_WATCH ? world : watchedWorld(world, watch));
+  const make = () => attempt(target, watch === NO_WATCH ? world : watchedWorld(world, watch));
+  const result = await (target.inTunnel === true ? attemptInTunnel(target, world, make) : make());
   const tookMs = (world.clock.monotonicNs() - startedNs) / NS_PER_MS;
   // The end is the start plus a monotonic duration: a stepped wall clock cannot make it precede the start (M2).
   return { targetId: target.id, startedAtMs, endedAtMs: startedAtMs + tookMs, ...result };

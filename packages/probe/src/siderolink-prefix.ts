@@ -19,18 +19,40 @@ export function siderolinkPrefix(path: string = IF_INET6_PATH): string | undefin
   return parseSiderolinkPrefix(textOf(path));
 }
 
-/**
- * The same from the table's text. A line is: address (32 hex digits), interface index, prefix length, scope, flags,
- * name. Only unique local addresses count (RFC 4193), as SideroLink's are. The interface also has a link-local one.
- */
+/** The same from the table's text. */
 export function parseSiderolinkPrefix(table: string): string | undefined {
-  for (const [digits = "", , , , , name = ""] of rowsOf(table)) {
-    if (!SIDEROLINK_INTERFACES.includes(name) || !/^[0-9a-f]{32}$/i.test(digits)) continue;
+  return tunnelAddressesIn(table)[0]?.prefix;
+}
+
+/** An address of one of the tunnel's interfaces. */
+export interface TunnelAddress {
+  /** The interface. */
+  readonly name: string;
+  /** The address's /64 as its four groups, such as `fdae:41e4:649b:9303`. */
+  readonly prefix: string;
+}
+
+/**
+ * The addresses of the tunnel's interfaces in the table's text, in its order. A line is: address (32 hex digits),
+ * interface index, prefix length, scope, flags, name. Only unique local addresses count (RFC 4193), as SideroLink's
+ * are. The interface also has a link-local one.
+ */
+export function tunnelAddressesIn(table: string): readonly TunnelAddress[] {
+  return rowsOf(table).flatMap(([digits = "", , , , , name = ""]) => {
+    if (!SIDEROLINK_INTERFACES.includes(name) || !/^[0-9a-f]{32}$/i.test(digits)) return [];
     const address = new ipaddr.IPv6([...Buffer.from(digits, "hex")]);
-    if (address.range() === "uniqueLocal") {
-      const groups = address.parts.slice(0, PREFIX_GROUPS);
-      return groups.map((group) => group.toString(16)).join(":");
-    }
-  }
-  return undefined;
+    return address.range() === "uniqueLocal" ? [{ name, prefix: prefixOf(address) }] : [];
+  });
+}
+
+/** Whether `host` is an address within the /64. False for a name. */
+export function isWithinPrefix(host: string, prefix: string): boolean {
+  return ipaddr.IPv6.isValid(host) && prefixOf(ipaddr.IPv6.parse(host)) === prefix;
+}
+
+function prefixOf({ parts }: ipaddr.IPv6): string {
+  return parts
+    .slice(0, PREFIX_GROUPS)
+    .map((group) => group.toString(16))
+    .join(":");
 }

@@ -1,6 +1,7 @@
 import { type ManualClock, manualClock, type Sample, type Target } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
 import { Runner, type RunnerOptions, WATCHED_PER_TARGET_MAX } from "./runner.ts";
+import { FIRST_TICK_WITHIN_MS } from "./schedule.ts";
 import { sampleOf, tcpTarget } from "./testing/samples.ts";
 
 function start(
@@ -202,6 +203,24 @@ describe("the runner", () => {
     const after = begun.filter((ns) => ns > first + 10.5e9 && ns <= first + 20.5e9).length;
     expect(inBurst).toBe(40);
     expect(after).toBe(10);
+  });
+
+  it("attempts the smaller datagram at once when the larger one to the same port turns, which is not in a burst", async () => {
+    const udp = (payloadBytes: number, cadenceMs: number) =>
+      tcpTarget(9, { options: { probe: "udp", payloadBytes, expectRefusal: true }, cadenceMs });
+    const [small, large] = [udp(16, 60_000), udp(1_232, 1_000)];
+    const clock = manualClock(0);
+    const { ended } = start([small, large, tcpTarget(1, { cadenceMs: 60_000 })], {}, clock, () => true);
+    const pass = async (ms: number) => {
+      clock.advance(ms);
+      await settle();
+    };
+    await pass(FIRST_TICK_WITHIN_MS);
+    await pass(1);
+    ended.length = 0;
+    await pass(1_000);
+    await pass(1);
+    expect(ended.map(({ targetId }) => targetId)).toEqual([large.id, small.id]);
   });
 
   it("keeps a target's place on the grid when the plan around it changes, and drops what is gone", async () => {

@@ -12,6 +12,7 @@ import {
   type Bursts,
   cadenceAt,
   firstDueNs,
+  isComparedWith,
   mayBurst,
   NO_BURSTS,
   nextDueNs,
@@ -268,10 +269,20 @@ export class Runner {
 
   #burst(entry: Entry): void {
     const isCurrent = this.#entries.get(entry.target.id) === entry;
-    if (!mayBurst(entry.target.options) || this.#stopped || !isCurrent) return;
+    if (this.#stopped || !isCurrent) return;
     const nowNs = this.#clock.monotonicNs();
+    this.#compareNow(entry, nowNs);
+    if (!mayBurst(entry.target.options)) return;
     entry.bursts = startBurst(entry.bursts, nowNs);
     this.#plan(entry, nowNs);
+    this.#arm();
+  }
+
+  /** Attempts what the target is compared with. */
+  #compareNow({ target }: Entry, nowNs: number): void {
+    for (const other of this.#entries.values()) {
+      if (isComparedWith(target, other.target)) other.dueNs = Math.min(other.dueNs, nowNs);
+    }
     this.#arm();
   }
 }

@@ -96,6 +96,18 @@ export function mayBurst(options: ProbeOptions): boolean {
   return options.probe !== "mtu";
 }
 
+/**
+ * Whether `other` is attempted at once when `target` turns: the smaller datagram to the same port, without which the
+ * loss of the larger one says nothing about its size. One attempt more for each turn is within the six ICMP errors that
+ * Linux allows at once (XRLIM_BURST_FACTOR of net/ipv4/inetpeer.c).
+ */
+export function isComparedWith(target: Target, other: Target): boolean {
+  const [larger, smaller] = [target.options, other.options];
+  if (larger.probe !== "udp" || smaller.probe !== "udp") return false;
+  const areRefused = larger.expectRefusal && smaller.expectRefusal;
+  return areRefused && other.host === target.host && smaller.payloadBytes < larger.payloadBytes;
+}
+
 /** The bursts after one more was requested at `nowNs`; unchanged when there were {@link BURSTS_MAX} of late. */
 export function startBurst(before: Bursts, nowNs: number): Bursts {
   const recent = before.startsNs.filter((startNs) => nowNs - startNs < BURSTS_WITHIN_MS * NS_PER_MS);

@@ -390,7 +390,7 @@ function watchedOf(attempts: readonly Attempt[]): Watched {
 
 /** Whether nothing came back to the attempt, though it was watched. */
 function isWatched(reason: Reason): boolean {
-  return reason === "timeout" || reason === "handshake-timeout";
+  return reason === "timeout" || reason === "tunnel-one-way" || reason === "handshake-timeout";
 }
 
 function withWatched(followed: FollowedSample, watched: number): FollowedSample {

@@ -247,7 +247,7 @@ export const CAUSE_FACTS: Readonly<Record<Cause, CauseFacts>> = {
   ),
   "forward-path-blocked": facts(
     "The node's datagrams do not arrive at Omni.",
-    "The witness has received nothing from the node since the onset.",
+    "The witness has received nothing from the node since the onset; or packets that Omni sends by itself come through the tunnel while no probe is answered.",
     "Allow UDP from the node to Omni. If STAMP passes, exempt WireGuard from payload inspection.",
   ),
   "return-path-blocked": facts(
@@ -258,7 +258,17 @@ export const CAUSE_FACTS: Readonly<Record<Cause, CauseFacts>> = {
   "tunnel-stale": facts(
     "The UDP path is open, and the WireGuard session is dead.",
     "STAMP answers from the same port, and nothing comes back through the tunnel.",
-    "Check whether a NAT dropped the state of the flow. Otherwise nothing: Omni may have restarted or lost the peer.",
+    "Clear the state of the tunnel's flow in NATs, unless a witness receives the node. Otherwise nothing: Omni may have restarted or lost the peer.",
+  ),
+  "server-unresponsive": facts(
+    "Omni's server accepts connections and does not answer.",
+    "TCP connections are made, TLS or the call on them times out, and the tunnel died at the same time without a refusal.",
+    "Nothing: Omni's owner restarts Omni, or what stands in front of it.",
+  ),
+  "grpc-tunnel-stalled": facts(
+    "The gRPC stream that carries the tunnel stalls.",
+    "The Machine API answers new calls, and no probe through the tunnel is answered. No UDP port is involved.",
+    "Look for a firewall, NAT or proxy that drops long TCP connections without a reset.",
   ),
   "not-joined": facts(
     "The node has no siderolink interface.",
@@ -282,7 +292,7 @@ export const CAUSE_FACTS: Readonly<Record<Cause, CauseFacts>> = {
   ),
   "path-mtu": facts(
     "Only large packets are lost.",
-    "Large packets lost in a row, with a chance of at most 0.1 % given the loss of small packets; or the mtu probe.",
+    "Large packets lost in a row while smaller ones of the same protocol pass, with a chance of at most 0.1 % given the loss of small packets; or the mtu probe.",
     "Let packets of 1,340 bytes (IPv4) and 1,360 bytes (IPv6) pass.",
   ),
   "duplicate-node": facts(

@@ -17,6 +17,7 @@ const base: TargetVerdict = {
   lookback: lookbackOf({}),
   lookbackMs: 60_000,
   lastSampleAtMs: NOW_MS - 70_000,
+  answeredAtMs: undefined,
   goodAnswers: undefined,
 };
 

@@ -42,11 +42,19 @@ export function judgeNode(judgement: Judgement): readonly RowVerdict[] {
   const { site } = resolution;
   const entries = resolution.rows.flatMap((row) => entriesOf(row, judgement));
   const clockRowId = resolution.rows.find((row) => row.kind === "check" && row.check.name === "clock")?.requirement.id;
-  const correlated = correlate(entries, { thresholds, nowMs, node: context, interception, site, previous, clockRowId });
+  const isGrpcTunnel = needsNoUdp(resolution);
+  const known = { node: context, interception, site, previous, clockRowId, isGrpcTunnel };
+  const correlated = correlate(entries, { thresholds, nowMs, ...known });
   const byTarget = new Map(correlated.map((entry) => [entry.target.id, entry]));
   return resolution.rows
     .flatMap((row) => rowsOf(row, byTarget, judgement))
     .map((row) => withSince(row, previous?.get(rowKey(row))));
+}
+
+/** Whether no row of the SideroLink port applies: the tunnel is carried over the Machine API. */
+function needsNoUdp({ rows }: Resolution): boolean {
+  const ports = rows.filter(({ requirement: { place } }) => place.kind === "service" && place.service === "siderolink");
+  return ports.length > 0 && ports.every(({ kind }) => kind === "not-applicable");
 }
 
 function entriesOf(row: ResolvedRow, { windows, nowMs, thresholds }: Judgement): readonly Entry[] {

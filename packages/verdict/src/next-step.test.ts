@@ -76,6 +76,7 @@ const OWNERS: Record<Reason, RegExp> = {
   "nts-nak": /^Owner of the time server omni\.test: give the key exchange and the time servers the same cookie keys/,
   "proxy-auth-scheme": /^Owner of the HTTP proxy: accept Basic authentication/,
   "proxy-untrusted": /^Deployment owner: name the CA of the proxy as egress\.caFile/,
+  "tunnel-one-way": /^Network team: allow/,
 };
 
 describe("the next step", () => {

@@ -4,7 +4,12 @@ import { type Reason, type Target, targetPlace } from "@lifeline/measure";
 type Step = (target: Target, where: string) => string;
 
 const openFirewall: Step = (target, where) =>
-  `Network team: allow ${transportOf(target)} from this node to ${where} and its answers back.`;
+  target.inTunnel === true
+    ? insideTunnel(target, where)
+    : `Network team: allow ${transportOf(target)} from this node to ${where} and its answers back.`;
+/** No firewall between the node and Omni sees the ports inside the tunnel. */
+const insideTunnel: Step = (target, where) =>
+  `Omni owner: if the rows of the SideroLink endpoint and the Machine API are met, let Omni's host answer ${transportOf(target)} at ${where} inside the tunnel.`;
 const fixResolver: Step = ({ host }) =>
   `Network team: make the node's resolvers answer for ${host}; node owner: check the machine's nameservers.`;
 const fixQueriedResolver: Step = (target, where) =>
@@ -36,6 +41,7 @@ const steps: Record<Reason, Step | string> = {
     `Network team: look for queueing, overload or a detour between this node and ${where}; answers come, but slowly.`,
   "syn-lost": (_, where) =>
     `Network team: look for a lossy link, a full queue or a filter that drops the first SYN between this node and ${where}.`,
+  "tunnel-one-way": openFirewall,
   "host-unreachable": (_, where) => `Network team: restore the route to ${where}; a router on the path has none.`,
   "network-unreachable": ({ family }, where) =>
     `Node owner: give the node an IPv${family} route to ${where}, such as a default gateway.`,

@@ -60,6 +60,11 @@ export interface TargetVerdict {
   readonly lookback: Window;
   readonly lookbackMs: number;
   readonly lastSampleAtMs: number | undefined;
+  /**
+   * When the target last answered, ms since the epoch: at this time or later, because a window keeps the time of its
+   * latest sample only. Undefined: no window holds an answer.
+   */
+  readonly answeredAtMs: number | undefined;
   /** What the name resolved to when the target last answered, sorted. Undefined: no window holds it. */
   readonly goodAnswers: readonly string[] | undefined;
 }
@@ -84,7 +89,8 @@ export function targetVerdictOf(
   const lookback = mergeAllWindows(emptyWindow(target.id, nowMs, nowMs - lookbackMs), judged);
   const lastSampleAtMs = own.reduce(latestEndOfSample, undefined);
   const conclusion = conclude(own, judged, fresh, lookback, streak, nowMs, thresholds);
-  return { ...conclusion, lookback, lookbackMs, lastSampleAtMs, goodAnswers: goodAnswersOf(own, conclusion) };
+  const goodAnswers = goodAnswersOf(own, conclusion);
+  return { ...conclusion, lookback, lookbackMs, lastSampleAtMs, answeredAtMs: answeredAtMsOf(own), goodAnswers };
 }
 
 /**
@@ -247,6 +253,23 @@ export function flawedOf(window: Window): number {
 function latestEndOfSample(latest: number | undefined, { last }: Window): number | undefined {
   if (last === undefined) return latest;
   return latest === undefined ? last.endedAtMs : Math.max(latest, last.endedAtMs);
+}
+
+function answeredAtMsOf(own: readonly Window[]): number | undefined {
+  let latestMs: number | undefined;
+  for (const window of own) {
+    const atMs = endedOf(window, "good") > 0 ? answeredWithinMs(window) : undefined;
+    if (atMs !== undefined && (latestMs === undefined || atMs > latestMs)) latestMs = atMs;
+  }
+  return latestMs;
+}
+
+/** The least time of the latest answer in a window that holds one. The link's counters say when they last grew. */
+function answeredWithinMs({ startMs, last }: Window): number | undefined {
+  if (last === undefined) return undefined;
+  if (outcomeClassOf(last.reason) === "good") return last.endedAtMs;
+  const { link } = last.evidence;
+  return link === undefined ? startMs : Math.max(startMs, last.endedAtMs - link.rxFrozenMs);
 }
 
 /**

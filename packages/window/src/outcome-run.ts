@@ -114,9 +114,14 @@ export function followRun(previous: RunProgress | undefined, sample: Sample): Fo
 
 function runFrom(ordinal: number, { startedAtMs, outcome }: Sample, lossRun: number): RunProgress {
   const outcomeClass = outcomeClassOf(outcome.reason);
-  const state = outcomeClass === "bad" ? outcome.reason : undefined;
+  const state = outcomeClass === "bad" ? stateOf(outcome.reason) : undefined;
   const began = { length: 1, startedAtMs, stateLength: 1, stateStartedAtMs: startedAtMs };
   return { ordinal, outcomeClass, ...began, lossRun, watched: 0, state, stateHoldsMs: holdsMs(outcome) };
+}
+
+/** The state of a bad outcome. A loss is one, whatever else the tunnel received meanwhile. */
+function stateOf(reason: Reason): Reason {
+  return reason === "tunnel-one-way" ? "timeout" : reason;
 }
 
 function followUnmeasured(previous: RunProgress, sample: Sample): FollowedSample {
@@ -125,7 +130,7 @@ function followUnmeasured(previous: RunProgress, sample: Sample): FollowedSample
 }
 
 function followSameClass(previous: RunProgress, sample: Sample): FollowedSample {
-  const state = sample.outcome.reason;
+  const state = stateOf(sample.outcome.reason);
   if (previous.outcomeClass !== "bad" || previous.state === state) {
     return { sample, run: { ...longer(previous), pending: undefined }, turned: false, isOfState: true };
   }

@@ -97,6 +97,7 @@ export const reasonWords = words<Reason, WireReason>({
   "nts-nak": WireReason.NTS_NAK,
   "proxy-auth-scheme": WireReason.PROXY_AUTH_SCHEME,
   "proxy-untrusted": WireReason.PROXY_UNTRUSTED,
+  "tunnel-one-way": WireReason.TUNNEL_ONE_WAY,
 });
 
 export const phaseWords = words<Phase, WirePhase>({

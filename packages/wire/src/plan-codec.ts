@@ -95,7 +95,7 @@ export function planFromWire(wire: WirePlan): Decoded<Plan> {
 type TargetInit = Exclude<MessageInitShape<typeof TargetSchema>, { $typeName: string }>;
 
 function targetInit(target: Target, caPems: string[]): TargetInit {
-  const { requirementId, host, port, family, cadenceMs, timeoutMs, proxy } = target;
+  const { requirementId, host, port, family, cadenceMs, timeoutMs, proxy, inTunnel = false } = target;
   return {
     requirementId,
     host,
@@ -104,6 +104,7 @@ function targetInit(target: Target, caPems: string[]): TargetInit {
     cadenceMs,
     timeoutMs,
     options: optionsToWire(target.options, caPems),
+    inTunnel,
     ...(proxy === undefined ? {} : { proxy: { ...proxy } }),
   };
 }
@@ -163,12 +164,17 @@ function targetFromWire(field: string, wire: WireTarget, caPems: readonly string
     port: options.probe === "link" ? integer(`${field}.port`, wire.port, 0, 0) : readPort(`${field}.port`, wire.port),
     ...(proxy === undefined ? {} : { proxy }),
     family: oneOf(`${field}.ip_version`, wire.ipVersion, [4, 6] as const),
+    ...(wire.inTunnel ? { inTunnel: withoutProxy(`${field}.in_tunnel`, proxy) } : {}),
     options,
     cadenceMs: integer(`${field}.cadence_ms`, wire.cadenceMs, CADENCE_MS.min, CADENCE_MS.max),
     timeoutMs: integer(`${field}.timeout_ms`, wire.timeoutMs, TIMEOUT_MS.min, TIMEOUT_MS.max),
   };
   refuseOtherFamily(field, target);
   return { id: text(field, targetId(target), 1, MAX_IDENTIFIER_LENGTH), ...target };
+}
+
+function withoutProxy(field: string, proxy: ProxyEndpoint | undefined): true {
+  return proxy === undefined ? true : refuse(field, "a target with a proxy", "one or the other");
 }
 
 /** The address that is dialled, of the proxy if there is one, is of the IP version of the target. */

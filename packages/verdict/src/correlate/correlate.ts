@@ -12,18 +12,22 @@ import { withCertificateCause } from "./certificate-cause.ts";
 import { withCertificateDates } from "./certificate-dates.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
 import { withDrift } from "./dns-drift.ts";
+import { withGrpcTunnel } from "./grpc-tunnel.ts";
 import { withHairpin } from "./hairpin.ts";
 import { withMissingAddress } from "./missing-address.ts";
 import { withMissingName } from "./missing-name.ts";
 import { withOneFamily } from "./one-family-resolver.ts";
 import { withOtherOmni } from "./other-omni.ts";
+import { withOutlivedLoss } from "./outlived-loss.ts";
 import { withPathMtu } from "./path-mtu.ts";
 import { withProxyPath } from "./proxy-path.ts";
 import { withRandomLoss } from "./random-loss.ts";
 import { withRootCause } from "./root-cause.ts";
+import { withUnresponsiveServer } from "./server-unresponsive.ts";
 import { withTimeProof } from "./time-proof.ts";
 import { withTlsFilter } from "./tls-filter.ts";
 import { withTunnelFault } from "./tunnel-fault.ts";
+import { withTunnelLink } from "./tunnel-link.ts";
 import { withConfirmation, withUdpEvidence } from "./udp-evidence.ts";
 import { withUntrustedChain } from "./untrusted-chain.ts";
 
@@ -41,9 +45,13 @@ const RULES: readonly CorrelationRule[] = [
   withTlsFilter,
   withDrift,
   withProxyPath,
+  withOutlivedLoss,
   withPathMtu,
+  withUnresponsiveServer,
+  withGrpcTunnel,
   withConfirmation,
   withTunnelFault,
+  withTunnelLink,
   withUdpEvidence,
   withHairpin,
   withOtherOmni,

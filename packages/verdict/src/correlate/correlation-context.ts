@@ -13,6 +13,8 @@ export interface CorrelationContext {
   /** What the deployment and the node's facts say beside the rows. Undefined: nothing. */
   readonly site: SiteFacts | undefined;
   readonly previous: ReadonlyMap<string, PreviousVerdict> | undefined;
+  /** Whether the node's tunnel is carried over the Machine API, so that it needs no UDP port. */
+  readonly isGrpcTunnel: boolean;
   /** Id of the requirement that checks the clock. Undefined: the catalogue has none. */
   readonly clockRowId: string | undefined;
 }

@@ -16,7 +16,8 @@ import {
   UDP,
 } from "../testing/judgement-fixture.ts";
 import { DEFAULT_THRESHOLDS } from "../thresholds.ts";
-import { payloadBytesOf, withPathMtu } from "./path-mtu.ts";
+import { withPathMtu } from "./path-mtu.ts";
+import { payloadBytesOf } from "./tunnel-probe.ts";
 
 const ONSET_MS = NOW_MS - 10_000;
 const inTunnel = { requirementId: "in", host: "fdae::1", port: 9 };
@@ -27,11 +28,19 @@ const large = (own: EntryParts["own"] = {}, more: EntryParts = {}, bytes = 1_232
     cause: "timeout",
     onsetMs: ONSET_MS,
     ...more,
-    own: { reason: "timeout", runLength: 10, ...own },
+    own: { reason: "timeout", runLength: 10, seen: rememberedOf("timeout", NOW_MS), ...own },
   });
-const counted = (counts: Partial<Record<Reason, number>>, endedAfterMs = 1, outcomeClass: "good" | "bad" = "good") => ({
+/** Latest sample that long after the onset; its run began that long after it. A round trip takes at most 950 ms. */
+const counted = (
+  counts: Partial<Record<Reason, number>>,
+  endedAfterMs = 951,
+  outcomeClass: "good" | "bad" = "good",
+  runAfterMs = -60_000,
+) => ({
   own: {
-    lookback: lookbackOf(counts, { last: rememberedOf("answered", ONSET_MS + endedAfterMs, {}, { outcomeClass }) }),
+    lookback: lookbackOf(counts, {
+      last: rememberedOf("answered", ONSET_MS + endedAfterMs, {}, { outcomeClass, startedAtMs: ONSET_MS + runAfterMs }),
+    }),
   },
 });
 const small = (more: EntryParts = counted({ answered: 60 }), bytes = 16, host = inTunnel.host) =>
@@ -49,22 +58,46 @@ const search = (endedAfterMs: number, options = MTU) =>
 const after = (entry: Entry, others: readonly Entry[], thresholds = DEFAULT_THRESHOLDS) =>
   withPathMtu(entry, [...others, entry], contextOf({ thresholds }));
 
+/** Small ones that answer within 10 ms; the latest that long after the onset. */
+const fast = (endedAfterMs: number) => {
+  const { own } = counted({ answered: 60 }, endedAfterMs);
+  return { own: { lookback: { ...own.lookback, rtt: { ...own.lookback.rtt, maxNs: 10_000_000 } } } };
+};
+/** Small ones that pass again that long after the onset. The latest large one was tried 7,050 ms after it or later. */
+const recovered = (afterMs: number) => counted({ answered: 60 }, 10_000, "good", afterMs);
+
 describe("large datagrams that are lost show the path MTU", () => {
   const lossy = counted({ answered: 20, timeout: 40 });
   it.each<[string, Entry, Entry[], boolean]>([
     ["beside small ones that pass", large(), [small()], true],
-    ["beside TCP that passes", large(), [tcp()], true],
+    ["not beside TCP that passes, which is another protocol", large(), [tcp()], false],
     ["not without anything smaller", large(), [], false],
     ["not beside equally large ones", large(), [small(undefined, 1_232)], false],
     ["beside those one byte smaller", large(), [small(undefined, 1_231)], true],
-    ["not beside small ones that passed before the onset", large(), [small(counted({ answered: 60 }, 0))], false],
+    ["not beside small ones that left before the onset", large(), [small(counted({ answered: 60 }, 950))], false],
+    ["beside small ones that answered fast", large(), [small(fast(11))], true],
+    ["not beside fast ones that left before the onset", large(), [small(fast(10))], false],
+    ["beside small ones since they recovered", large({ runLength: 30 }), [small(recovered(4_050))], true],
+    ["not yet beside small ones that have just recovered", large({ runLength: 30 }), [small(recovered(5_051))], false],
+    ["not when no large one was tried since", large({ runLength: 30 }), [small(recovered(7_051))], false],
+    [
+      "not by ticks that were missed",
+      large({ runLength: 30, lookback: lookbackOf({}, { missedTicks: 2 }) }),
+      [small(recovered(4_050))],
+      false,
+    ],
     [
       "not beside small ones whose latest sample is a loss",
       large(),
-      [small(counted({ answered: 60 }, 1, "bad"))],
+      [small(counted({ answered: 60 }, 951, "bad"))],
       false,
     ],
-    ["beside one of two kinds that passes", large(), [small(counted({}, 0)), tcp()], true],
+    [
+      "not beside TCP alone where small ones have no sample of the time",
+      large(),
+      [small(counted({}, 0)), tcp()],
+      false,
+    ],
     ["not beside another host", large(), [small(undefined, 16, "fdae::2")], false],
     ["not beside TCP to another host", large(), [tcp(undefined, "fdae::2")], false],
     ["not beside another service", large(), [entryOf(targetOf(TCP, inTunnel), counted({ answered: 60 }))], false],
@@ -119,7 +152,7 @@ describe("large datagrams that are lost show the path MTU", () => {
     ).toMatchObject({
       verdict: "unmet",
       evidence:
-        "Seen. 10 datagrams of 1232 bytes were lost in a row while 88 of 90 small packets passed (their loss is at most 7.7 %).",
+        "Seen. 10 datagrams of 1232 bytes were lost in a row while smaller ones passed, and 88 of 90 small packets did (their loss is at most 7.7 %).",
       nextStep: expect.stringMatching(/^Network team: let IP packets of 1,340 bytes/),
     });
   });

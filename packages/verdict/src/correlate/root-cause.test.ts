@@ -152,7 +152,7 @@ describe("a fault of SideroLink follows from", () => {
     ["no port, for the path MTU", large, [port], undefined],
     ["nothing, for an interface without IPv6", noIpv6, [port, apiTcp, lost], undefined],
     ["the Machine API, for a node that has not joined, though the tunnel is not dead", absent, [apiTcp], apiTcp],
-    ["the port, for a node that has not joined", absent, [port], port],
+    ["no port, for a node that has not joined", absent, [port], undefined],
     [
       "no Machine API, for an interface that works as long as the tunnel does",
       at("tunnel-link", LINK, "loss", reason("answered")),
@@ -180,7 +180,12 @@ describe("a fault of SideroLink follows from", () => {
       [at("machine-api", LINK, "not-joined", { verdict: "unknown" })],
       undefined,
     ],
-    ["no node's end, for the interface itself", frozen, [absent, port], port],
+    [
+      "nothing that began later",
+      at("in-tunnel", TCP, "timeout", { onsetMs: 0, ...reason("timeout") }),
+      [port],
+      undefined,
+    ],
   ])("%s", (_, entry, others, root) => {
     expect(rootOf(entry, others)).toBe(root?.target.id);
   });

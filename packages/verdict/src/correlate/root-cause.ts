@@ -1,33 +1,20 @@
 /** The fault that causes another. */
-import { type Cause, type ProbeKind, recordTypeOf, targetPlace } from "@lifeline/measure";
+import { type Cause, recordTypeOf, targetPlace } from "@lifeline/measure";
 import { CLOCK_UNMET_MS } from "../check-verdict.ts";
 import { type Entry, isAt, isFailing } from "../entry.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
+import { deadTunnelOf, isNodeEndFault, workedAtMs } from "./dead-tunnel.ts";
+import { isMachineApi, LAYER, machineApiState } from "./machine-api-state.ts";
 import { isDnsCause } from "./missing-address.ts";
+import { beganBefore, stateSinceMs } from "./onset.ts";
 import { timeRoot } from "./time-proof.ts";
-import { deadSinceMs } from "./tunnel-fault.ts";
 
-/** Layer of each probe: a lower one that fails at the same endpoint explains a higher one. 0: no such order. */
-const LAYER: Readonly<Record<ProbeKind, number>> = {
-  dns: 0,
-  udp: 0,
-  stamp: 0,
-  link: 0,
-  mtu: 0,
-  ntp: 0,
-  tcp: 1,
-  tls: 2,
-  nts: 3,
-  http: 3,
-  grpc: 3,
-};
-
-/** A symptom names the fault that causes it, and what to fix first. */
+/** A symptom names the fault that causes it, and what to fix first. A cause began before its symptom (J3). */
 export function withRootCause(entry: Entry, entries: readonly Entry[], context: CorrelationContext): Entry {
   if (entry.cause === "clock" && isFailing(entry)) return withClockRoot(entry, context);
   const isSilentPort = isAt(entry, "siderolink") && entry.cause === "no-evidence";
   if (!isFailing(entry) && !isSilentPort) return entry;
-  const root = isFailing(entry) ? rootOf(entry, entries) : machineApiRoot(entries);
+  const root = isFailing(entry) ? rootOf(entry, entries, context) : silentPortRoot(entries, context);
   if (root === undefined) return entry;
   const { target, requirement, cause, verdict } = root;
   const name = `${target.options.probe} to ${targetPlace(target)} (${requirement.id})`;
@@ -40,8 +27,10 @@ function withClockRoot(entry: Entry, { clockRowId, node: { clockOffsetMs } }: Co
   return { ...entry, followsFrom: clockRowId };
 }
 
-function rootOf(entry: Entry, entries: readonly Entry[]): Entry | undefined {
-  const failing = entries.filter((other) => isFailing(other) && !other.comparison);
+function rootOf(entry: Entry, entries: readonly Entry[], context: CorrelationContext): Entry | undefined {
+  const failing = entries.filter(
+    (other) => isFailing(other) && !other.comparison && beganBefore(other, stateSinceMs(entry), entry.target.timeoutMs),
+  );
   const resolver = failing.find((other) => isResolverOf(other, entry));
   if (resolver !== undefined) return resolver;
   const below = failing
@@ -50,7 +39,8 @@ function rootOf(entry: Entry, entries: readonly Entry[]): Entry | undefined {
   if (below !== undefined) return below;
   // The certificates of a handshake fill whole packets. A path that drops these stops it after the connection is made.
   const narrow = entry.own.reason === "handshake-timeout" && failing.find(({ cause }) => cause === "path-mtu");
-  return narrow || timeRoot(entry, failing) || tunnelRoot(entry, entries, failing);
+  const root = narrow || timeRoot(entry, failing) || hungRoot(entry, failing);
+  return root || tunnelRoot(entry, entries, failing, context);
 }
 
 /**
@@ -64,49 +54,66 @@ function isResolverOf({ target: { options } }: Entry, entry: Entry): boolean {
   return options.transport === "tcp" || options.type === recordTypeOf(entry.target.family);
 }
 
-/** The cause of a fault of SideroLink: the Machine API, then the node's end of the tunnel, then the port. */
-function tunnelRoot(entry: Entry, entries: readonly Entry[], failing: readonly Entry[]): Entry | undefined {
-  const inside = isAt(entry, "in-tunnel");
-  const link = isAt(entry, "tunnel-link");
-  const port = failing.find((other) => isAt(other, "siderolink") && other.target.options.probe === "udp");
-  if (isAt(entry, "siderolink")) return portRoot(entry, entries, failing);
-  if (!inside && !link) return undefined;
+/** The API of a server that hangs follows from its Machine API, which the tunnel follows from too. */
+function hungRoot(entry: Entry, failing: readonly Entry[]): Entry | undefined {
+  if (entry.cause !== "server-unresponsive" || isMachineApi(entry)) return undefined;
+  return failing
+    .filter((other) => other.cause === "server-unresponsive" && isMachineApi(other))
+    .sort((a, b) => LAYER[a.target.options.probe] - LAYER[b.target.options.probe])[0];
+}
+
+/** The cause of a fault of SideroLink: the node's end of the tunnel, the Machine API, then the port. */
+function tunnelRoot(
+  entry: Entry,
+  entries: readonly Entry[],
+  failing: readonly Entry[],
+  context: CorrelationContext,
+): Entry | undefined {
+  if (isAt(entry, "siderolink")) return portRoot(entry, entries, failing, context);
+  if (!isAt(entry, "in-tunnel") && !isAt(entry, "tunnel-link")) return undefined;
   if (entry.cause === "path-mtu") return failing.find(({ target }) => target.options.probe === "mtu");
-  if (entry.cause === "ipv6-disabled") return undefined;
-  const outer = entry.cause === "not-joined" ? failing.find(isMachineApi) : machineApiRoot(entries);
-  const absent = failing.find(isNodeEndFault);
-  if (outer !== undefined) return outer;
-  if (inside && absent !== undefined) return absent;
-  return port ?? failing.find((other) => isAt(other, "siderolink"));
+  const absent = entries.find(isNodeEndFault);
+  if (absent !== undefined) return joinRoot(absent, entries, context) ?? (absent === entry ? undefined : absent);
+  const port = failing.find((other) => isAt(other, "siderolink") && other.target.options.probe === "udp");
+  return machineApiRoot(entries, context) ?? port ?? failing.find((other) => isAt(other, "siderolink"));
+}
+
+/** Why a node has no tunnel: a fault of the Machine API, where it joins. */
+function joinRoot(absent: Entry, entries: readonly Entry[], { isGrpcTunnel }: CorrelationContext): Entry | undefined {
+  if (absent.cause !== "not-joined") return undefined;
+  const dead = { sinceMs: absent.onsetMs, workedAtMs: workedAtMs(entries), isReceiving: false };
+  const outer = machineApiState(entries, dead, isGrpcTunnel);
+  return outer.kind === "explains" ? outer.root : undefined;
 }
 
 /** Causes at a STAMP target that say no more than the row of the port. */
 const PORT_CAUSES: readonly Cause[] = ["timeout", "refused", "wrong-endpoint", "filtered", "unreachable"];
 
 /** The cause of a STAMP fault at an advertised endpoint: the port there; for large packets also the small ones. */
-function portRoot(entry: Entry, entries: readonly Entry[], failing: readonly Entry[]): Entry | undefined {
+function portRoot(
+  entry: Entry,
+  entries: readonly Entry[],
+  failing: readonly Entry[],
+  context: CorrelationContext,
+): Entry | undefined {
   const { probe } = entry.target.options;
   if (probe === "udp" || !PORT_CAUSES.includes(entry.cause)) return undefined;
   const there = failing.filter((other) => isAt(other, "siderolink") && isSameEndpoint(other, entry));
   const port = there.find(({ target }) => target.options.probe === "udp");
   const small = probe === "mtu" ? there.find(({ target }) => target.options.probe === "stamp") : undefined;
-  return machineApiRoot(entries) ?? port ?? small;
+  return machineApiRoot(entries, context) ?? port ?? small;
 }
 
-/** The lowest fault of the Machine API, while the tunnel is dead too. */
-function machineApiRoot(entries: readonly Entry[]): Entry | undefined {
-  if (deadSinceMs(entries) === undefined) return undefined;
-  return entries
-    .filter((other) => isFailing(other) && isMachineApi(other) && !other.comparison)
-    .sort((a, b) => LAYER[a.target.options.probe] - LAYER[b.target.options.probe])[0];
+/** The lowest fault of the Machine API, where it is that of a dead tunnel too. */
+function machineApiRoot(entries: readonly Entry[], { isGrpcTunnel }: CorrelationContext): Entry | undefined {
+  const dead = deadTunnelOf(entries);
+  const outer = dead && machineApiState(entries, dead, isGrpcTunnel);
+  return outer?.kind === "explains" ? outer.root : undefined;
 }
 
-function isMachineApi(entry: Entry): boolean {
-  return isAt(entry, "machine-api");
-}
-
-function isNodeEndFault({ cause }: Entry): boolean {
-  return cause === "not-joined" || cause === "ipv6-disabled";
+/** Why nothing is known of a silent port: the fault of the Machine API, or the node has no tunnel. */
+function silentPortRoot(entries: readonly Entry[], context: CorrelationContext): Entry | undefined {
+  return machineApiRoot(entries, context) ?? entries.find(isNodeEndFault);
 }
 
 function isSameEndpoint({ target: a }: Entry, { target: b }: Entry): boolean {

@@ -18,11 +18,16 @@ import {
   targetOf,
   UDP,
 } from "../testing/judgement-fixture.ts";
-import { deadSinceMs, withTunnelFault } from "./tunnel-fault.ts";
+import { deadSinceMs } from "./dead-tunnel.ts";
+import { withTunnelFault } from "./tunnel-fault.ts";
 
 const ONSET_MS = NOW_MS - 10_000;
-const api = (more: EntryParts = {}) =>
-  entryOf(targetOf(TCP, { requirementId: "api" }), { service: "machine-api", ...more });
+/** The lookback of a target that answers now. */
+const NOW_ANSWERED = {
+  lookback: lookbackOf({}, { last: rememberedOf("answered", NOW_MS, {}, { outcomeClass: "good" }) }),
+};
+const api = (more: EntryParts = {}, family: 4 | 6 = 4) =>
+  entryOf(targetOf(TCP, { requirementId: "api", family }), { service: "machine-api", own: NOW_ANSWERED, ...more });
 const portAt = (host: string, more: EntryParts = {}) =>
   entryOf(targetOf(UDP, { requirementId: "port", host, port: 50_180 }), {
     service: "siderolink",
@@ -33,7 +38,11 @@ const portAt = (host: string, more: EntryParts = {}) =>
   });
 const port = (more: EntryParts = {}) => portAt("10.0.0.1", more);
 const stampAt = (host: string, more: EntryParts = {}) =>
-  entryOf(targetOf(STAMP, { requirementId: "port", host, port: 50_180 }), { service: "siderolink", ...more });
+  entryOf(targetOf(STAMP, { requirementId: "port", host, port: 50_180 }), {
+    service: "siderolink",
+    own: NOW_ANSWERED,
+    ...more,
+  });
 const inTunnel = (reason: Reason, more: EntryParts = {}, options = TCP, service: Service = "in-tunnel") =>
   entryOf(targetOf(options, { requirementId: service, host: "fdae::1", port: 8_090 }), {
     service,
@@ -135,8 +144,8 @@ describe("a dead tunnel, while the Machine API answers", () => {
       {},
       undefined,
       "tunnel-stale",
-      /WireGuard session is dead\. Seen\.$/,
-      /^Omni owner: check whether Omni at 10\.0\.0\.1:50180/,
+      /from another source port and comes back, .* a NAT or firewall has lost the mapping of this one flow, or Omni .*\. Seen\.$/,
+      /^Network team: clear the state of the flow from this node to UDP 10\.0\.0\.1:50180 in NATs/,
     ],
     [
       "with STAMP from the port and datagrams that arrive",
@@ -144,7 +153,7 @@ describe("a dead tunnel, while the Machine API answers", () => {
       RECEIVED,
       undefined,
       "tunnel-stale",
-      /session is dead\. The witness beside Omni receives this node's datagrams\. Seen\.$/,
+      /session is dead\. The witness beside Omni receives this node's datagrams, so it is no NAT on the way there\. Seen\.$/,
       /^Omni owner/,
     ],
     [
@@ -154,7 +163,7 @@ describe("a dead tunnel, while the Machine API answers", () => {
       undefined,
       "forward-path-blocked",
       /a filter that inspects the payload/,
-      /^Network team: exempt UDP to 10\.0\.0\.1:50180/,
+      /^Network team: clear the state of the flow .* exempt it from payload inspection/,
     ],
     [
       "blocked on the return path before the witness stopped reporting",
@@ -162,7 +171,7 @@ describe("a dead tunnel, while the Machine API answers", () => {
       {},
       { cause: "return-path-blocked", onsetMs: ONSET_MS },
       "return-path-blocked",
-      /reported earlier in this outage\./,
+      /: that showed earlier in this outage\./,
       /allow UDP answers/,
     ],
     [
@@ -171,7 +180,7 @@ describe("a dead tunnel, while the Machine API answers", () => {
       {},
       { cause: "forward-path-blocked", onsetMs: ONSET_MS },
       "forward-path-blocked",
-      /reported earlier in this outage\./,
+      /: that showed earlier in this outage\./,
       /the datagrams vanish/,
     ],
     [
@@ -214,7 +223,7 @@ describe("a dead tunnel, while the Machine API answers", () => {
     const found = after(port(), [api(), lost, ...others], node, before);
     expect(found).toMatchObject({ verdict: "unmet", cause, onsetMs: ONSET_MS });
     expect(found.evidence).toMatch(
-      /^The Machine API answers, and nothing has come back through the tunnel since 2026-08-01T11:59:50Z\. /,
+      /^The Machine API answers, and no probe through the tunnel has been answered since 2026-08-01T11:59:50Z\. /,
     );
     expect(found.evidence).toMatch(evidence);
     expect(found.nextStep).toMatch(nextStep);
@@ -230,16 +239,33 @@ describe("a dead tunnel, while the Machine API answers", () => {
   });
 });
 
+/** Lost since long after {@link ONSET_MS}; it answered last that long after it. */
+const lostAfter = (afterMs: number) =>
+  inTunnel("timeout", { onsetMs: ONSET_MS + 5_000, own: { answeredAtMs: ONSET_MS + afterMs } });
+
 describe("the port is left alone", () => {
-  const failing = api({ verdict: "unmet", cause: "refused" });
-  const degraded = api({ verdict: "degraded", cause: "loss" });
+  const fails = { lookback: lookbackOf({}, { last: rememberedOf("refused", NOW_MS) }) };
+  const failing = api({ verdict: "unmet", cause: "refused", onsetMs: ONSET_MS, own: fails });
+  const since = (afterMs: number) => api({ ...failing, onsetMs: ONSET_MS + afterMs, own: fails });
+  const unknown = api({ verdict: "unknown", own: { lookback: lookbackOf({}) } });
+  const old = { lookback: lookbackOf({}, { last: rememberedOf("answered", ONSET_MS, {}, { outcomeClass: "good" }) }) };
   const refused = { verdict: "unmet", cause: "refused", own: { basis: "failed", reason: "refused" } } as const;
   it.each<[string, Entry, Entry[], Cause]>([
     ["while the tunnel works", port(), [api(), answered(0)], "no-evidence"],
     ["while the Machine API fails", port(), [failing, lost], "no-evidence"],
-    ["while one target of the Machine API fails", port(), [api(), failing, lost], "no-evidence"],
-    ["while the Machine API is degraded", port(), [degraded, lost], "no-evidence"],
-    ["while nothing is known of the Machine API", port(), [api({ verdict: "unknown" }), lost], "no-evidence"],
+    [
+      "while the Machine API failed up to two cadences and a timeout later",
+      port(),
+      [since(2_950), lost],
+      "no-evidence",
+    ],
+    ["unless the Machine API failed later, and the tunnel died before", port(), [since(2_951), lost], "udp-blocked"],
+    ["unless the Machine API answers over the other family", port(), [api({}, 6), failing, lost], "udp-blocked"],
+    ["while nothing is known of the Machine API", port(), [unknown, lost], "no-evidence"],
+    ["while the Machine API answered only before", port(), [api({ own: old }), lost], "no-evidence"],
+    ["while the Machine API has just begun to fail", port(), [api({ own: fails }), lost], "no-evidence"],
+    ["while the tunnel worked until the Machine API failed", port(), [failing, lostAfter(1_950)], "no-evidence"],
+    ["unless the tunnel worked while the Machine API failed", port(), [failing, lostAfter(1_951)], "udp-blocked"],
     ["while only other endpoints answer", port(), [entryOf(targetOf(TCP)), lost], "no-evidence"],
     ["while only a comparison answers", port(), [api({ comparison: true }), lost], "no-evidence"],
     [

@@ -2,22 +2,23 @@
  * What stops a dead tunnel.
  *
  * 1. A refusal at the endpoint is proof, even while the tunnel works.
- * 2. While the Machine API fails too, that is the fault, and the UDP port stays unknown.
- * 3. A witness shows the direction that is blocked. Without one, UDP is only suspected.
+ * 2. While the Machine API has failed since then too, that is the fault, and the UDP port stays unknown.
+ * 3. A witness shows the direction that is blocked. So do Omni's own packets, which arrive while no probe is answered:
+ *    then the forward path is blocked. Otherwise UDP is only suspected.
+ * 4. What was found out about an outage holds until it ends.
  */
-import { endpointName } from "@lifeline/measure";
-import { type Entry, hasAnsweredSince, isAnswering, isAt, isFailing } from "../entry.ts";
+import { type Cause, endpointName } from "@lifeline/measure";
+import { type Entry, isFailing } from "../entry.ts";
 import type { WitnessView } from "../node-context.ts";
 import { timeOfDay } from "../phrase.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
-import { payloadBytesOf } from "./path-mtu.ts";
+import { type DeadTunnel, deadTunnelOf, IN_FLIGHT_MS } from "./dead-tunnel.ts";
+import { type MachineApiState, machineApiState } from "./machine-api-state.ts";
 import { endpointsOf, isObserved } from "./siderolink-endpoint.ts";
 import { stampConfirmation } from "./udp-evidence.ts";
 
 /** How long a witness's report is fresh, ms: five reports, at one a second. */
 const WITNESS_FRESH_MS = 5_000;
-/** How long a datagram may take to arrive, ms: one that left before the onset arrives by then. */
-const IN_FLIGHT_MS = 1_000;
 /** A datagram that arrives later than this after the onset left after it, ms: twice IN_FLIGHT_MS. */
 const STRAGGLER_MS = 2_000;
 /**
@@ -36,14 +37,45 @@ export function withTunnelFault(entry: Entry, entries: readonly Entry[], context
   const endpoints = endpointsOf(entries);
   if (!endpoints.includes(entry)) return entry;
   if (isFailing(entry) && entry.own.basis === "failed") return refusedAt(entry);
-  const onsetMs = deadSinceMs(entries);
-  if (onsetMs === undefined) return entry;
-  const outer = entries.filter((other) => isAt(other, "machine-api") && !other.comparison);
-  if (outer.some(isFailing) || !outer.some(isAnswering)) return entry;
-  if (!isInUse(entry, endpoints, entries, context)) return entry;
-  const found = faultOf(entry, entries, onsetMs, context);
-  const evidence = `The Machine API answers, and nothing has come back through the tunnel since ${timeOfDay(onsetMs)}. ${found.evidence} ${entry.evidence}`;
-  return { ...entry, ...found, verdict: "unmet", onsetMs, evidence: evidence };
+  const dead = deadTunnelOf(entries);
+  if (dead === undefined) return entry;
+  const outer = machineApiState(entries, dead, context.isGrpcTunnel);
+  const known = knownCause(entry, dead, context);
+  if (outer.kind === "explains" || (outer.kind === "unknown" && known === undefined)) return entry;
+  if (!isInUse(entry, endpoints, entries, dead, context)) return entry;
+  const found = faultOf(entry, entries, dead, known, context);
+  if (found === undefined) return entry;
+  const evidence = `${situation(outer, dead)} ${found.evidence} ${entry.evidence}`;
+  return { ...entry, ...found, verdict: "unmet", onsetMs: dead.sinceMs, evidence };
+}
+
+function situation(outer: MachineApiState, { sinceMs, workedAtMs = sinceMs }: DeadTunnel): string {
+  const silent = `o probe through the tunnel has been answered since ${timeOfDay(sinceMs)}.`;
+  if (outer.kind === "answers") return `The Machine API answers, and n${silent}`;
+  if (outer.kind !== "unrelated") return `N${silent}`;
+  const apiMs = outer.root.onsetMs;
+  const why = apiMs > sinceMs ? "the tunnel died before" : `the tunnel worked until ${timeOfDay(workedAtMs)}`;
+  return `N${silent} The Machine API fails since ${timeOfDay(apiMs)}, which is not the cause: ${why}.`;
+}
+
+/** The causes that this rule finds. */
+const TUNNEL_CAUSES: ReadonlySet<Cause> = new Set([
+  "udp-blocked",
+  "forward-path-blocked",
+  "return-path-blocked",
+  "tunnel-stale",
+]);
+
+/** The cause that was found in this outage before; undefined: none, or the tunnel worked since. */
+function knownCause(
+  { target }: Entry,
+  { sinceMs, workedAtMs }: DeadTunnel,
+  { previous }: CorrelationContext,
+): Cause | undefined {
+  const was = previous?.get(target.id);
+  if (was?.verdict !== "unmet" || was.cause === undefined || was.onsetMs === undefined) return undefined;
+  const isSame = was.onsetMs === sinceMs || (workedAtMs !== undefined && was.onsetMs >= workedAtMs);
+  return isSame && TUNNEL_CAUSES.has(was.cause) ? was.cause : undefined;
 }
 
 function refusedAt(entry: Entry): Entry {
@@ -55,35 +87,6 @@ function refusedAt(entry: Entry): Entry {
 }
 
 /**
- * Since when nothing comes back through the tunnel, ms since the epoch. Undefined: something does, or there is no
- * evidence.
- */
-export function deadSinceMs(entries: readonly Entry[]): number | undefined {
-  const signs = entries.filter(isDeathSign);
-  if (signs.length === 0) return undefined;
-  const onsetMs = Math.min(...signs.map((sign) => sign.onsetMs));
-  const latestMs = Math.max(...signs.map((sign) => sign.onsetMs));
-  const inside = entries.filter((entry) => isAt(entry, "in-tunnel"));
-  return inside.some((entry) => hasAnsweredSince(entry, latestMs + IN_FLIGHT_MS)) ? undefined : onsetMs;
-}
-
-/**
- * Loss inside the tunnel or a frozen interface is a sign. The loss of large datagrams is none: it may be the path MTU.
- */
-function isDeathSign(entry: Entry): boolean {
-  if (entry.verdict !== "unmet") return false;
-  if (isAt(entry, "tunnel-link")) return entry.own.reason === "link-frozen";
-  const isSmall = entry.target.options.probe === "tcp" || (payloadBytesOf(entry.target) ?? Infinity) < LARGE_BYTES;
-  return isAt(entry, "in-tunnel") && isSmall && entry.own.reason === "timeout";
-}
-
-/**
- * A datagram with this payload or more is large, bytes. Smaller ones pass on any path: least IPv6 MTU 1,280 − 80
- * (WireGuard) − 48 (headers).
- */
-const LARGE_BYTES = 1_152;
-
-/**
  * Whether the tunnel uses the endpoint: the observed one; else those where STAMP does not answer, or all if STAMP
  * answers at all.
  */
@@ -91,30 +94,44 @@ function isInUse(
   entry: Entry,
   endpoints: readonly Entry[],
   entries: readonly Entry[],
+  dead: DeadTunnel,
   { node: { observedEndpoint } }: CorrelationContext,
 ): boolean {
   const observed = endpoints.filter((one) => observedEndpoint !== undefined && isObserved(one, observedEndpoint));
   if (observed.length > 0) return observed.includes(entry);
-  const unanswered = endpoints.filter((one) => stampConfirmation(one, entries) === undefined);
+  const unanswered = endpoints.filter((one) => stampConfirmation(one, entries, dead) === undefined);
   return unanswered.length === 0 || unanswered.includes(entry);
 }
 
 type Fault = Pick<Entry, "cause" | "evidence" | "nextStep">;
 
-function faultOf(entry: Entry, entries: readonly Entry[], onsetMs: number, context: CorrelationContext): Fault {
-  const { node, nowMs, previous } = context;
+function faultOf(
+  entry: Entry,
+  entries: readonly Entry[],
+  dead: DeadTunnel,
+  known: Cause | undefined,
+  { node: { witness }, nowMs }: CorrelationContext,
+): Fault | undefined {
   const where = endpointName(entry.target.host, entry.target.port);
-  const reception = receptionOf(node.witness, onsetMs, nowMs);
-  if (stampConfirmation(entry, entries) !== undefined)
-    return reception === "not-received" ? inspected(where) : stale(where, reception);
-  if (reception === "received") return returnBlocked(where, node.witness);
-  if (reception === "not-received") return forwardBlocked(where, node.witness);
-  const was = previous?.get(entry.target.id);
-  // What a witness reported of this outage stays true when the witness itself falls silent.
-  if (was?.onsetMs === onsetMs && was.cause === "return-path-blocked") return returnBlocked(where, undefined);
-  if (was?.onsetMs === onsetMs && was.cause === "forward-path-blocked") return forwardBlocked(where, undefined);
+  const reception = receptionOf(witness, dead.sinceMs, nowMs);
+  if (stampConfirmation(entry, entries, dead) !== undefined) {
+    return reception === "not-received" ? oneFlowBlocked(where, entry, witness) : stale(where, reception);
+  }
+  // Both directions pass, so Omni's host drops what comes out of the tunnel: no fault of the port.
+  if (reception === "received" && dead.isReceiving) return undefined;
+  if (reception === "received") return returnBlocked(where, witness);
+  if (reception === "not-received") return forwardBlocked(where, `${receivedPhrase(witness)}.`);
+  if (known === "return-path-blocked") return returnBlocked(where, undefined);
+  if (dead.isReceiving) return forwardBlocked(where, `${OWN_PACKETS}${dead.workedAtMs === undefined ? OR_HOST : ""}`);
+  // What a witness or Omni's packets showed of this outage stays true when they stop.
+  if (known === "forward-path-blocked") return forwardBlocked(where, `${SHOWN_EARLIER}.`);
   return suspected(where);
 }
+
+const SHOWN_EARLIER = "that showed earlier in this outage";
+const OWN_PACKETS =
+  "packets that Omni sends by itself come through the tunnel, and nothing that this node sends is answered, port-unreachable included.";
+const OR_HOST = " The tunnel was never seen to work here, so Omni's host may also drop what comes out of it.";
 
 /**
  * Whether the witness received the node's datagrams since the onset. Undefined: not known yet, or the report is not
@@ -136,7 +153,7 @@ export function receptionOf(
 }
 
 function receivedPhrase(witness: WitnessView | undefined): string {
-  if (witness?.receivedAtMs === undefined) return "so the witness beside Omni reported earlier in this outage";
+  if (witness?.receivedAtMs === undefined) return SHOWN_EARLIER;
   return `the witness beside Omni last received from ${witness.address} at ${timeOfDay(witness.receivedAtMs)}`;
 }
 
@@ -148,29 +165,41 @@ function returnBlocked(where: string, witness: WitnessView | undefined): Fault {
   };
 }
 
-function forwardBlocked(where: string, witness: WitnessView | undefined): Fault {
+function forwardBlocked(where: string, shownBy: string): Fault {
   return {
     cause: "forward-path-blocked",
-    evidence: `This node's datagrams do not arrive at Omni: ${receivedPhrase(witness)}.`,
+    evidence: `This node's datagrams do not arrive at Omni: ${shownBy}`,
     nextStep: `Network team: allow UDP from this node to ${where}; the datagrams vanish before Omni.`,
   };
 }
 
-function inspected(where: string): Fault {
+/** Other flows pass in both directions, and WireGuard's does not arrive. */
+function oneFlowBlocked(where: string, { own }: Entry, witness: WitnessView | undefined): Fault {
+  const localAddress = own.lookback.last?.evidence.localAddress;
+  const nat =
+    witness !== undefined && localAddress !== undefined && witness.address !== localAddress
+      ? ` A NAT is between (${localAddress} arrives as ${witness.address}): it may have lost the mapping of this flow.`
+      : "";
   return {
     cause: "forward-path-blocked",
-    evidence:
-      "STAMP reaches the same port and comes back, but the witness receives no WireGuard: a filter that inspects the payload drops WireGuard only.",
-    nextStep: `Network team: exempt UDP to ${where} from payload inspection that drops WireGuard; Omni owner: or use the gRPC tunnel.`,
+    evidence: `STAMP reaches the same port from another source port and comes back, but the witness receives no WireGuard: a filter that inspects the payload drops WireGuard only, or a NAT or firewall drops this one flow.${nat}`,
+    nextStep: `Network team: clear the state of the flow from this node to UDP ${where} in NATs and firewalls, and exempt it from payload inspection that drops WireGuard; Omni owner: or use the gRPC tunnel.`,
   };
 }
 
 function stale(where: string, reception: "received" | "not-received" | undefined): Fault {
-  const received = reception === "received" ? " The witness beside Omni receives this node's datagrams." : "";
+  const open = "STAMP reaches the same port from another source port and comes back, so the path is open";
+  if (reception === "received") {
+    return {
+      cause: "tunnel-stale",
+      evidence: `${open} and the WireGuard session is dead. The witness beside Omni receives this node's datagrams, so it is no NAT on the way there.`,
+      nextStep: `Omni owner: check whether Omni at ${where} restarted or lost this peer; node owner: reboot the node if the tunnel does not come back within five minutes.`,
+    };
+  }
   return {
     cause: "tunnel-stale",
-    evidence: `STAMP reaches the same port and comes back, so the path is open and the WireGuard session is dead.${received}`,
-    nextStep: `Omni owner: check whether Omni at ${where} restarted or lost this peer; node owner: reboot the node if the tunnel does not come back within five minutes.`,
+    evidence: `${open}, and only the flow of WireGuard is dead: a NAT or firewall has lost the mapping of this one flow, or Omni has lost this peer.`,
+    nextStep: `Network team: clear the state of the flow from this node to UDP ${where} in NATs and firewalls; node owner: a reboot opens a new flow; Omni owner: if that does not help, check whether Omni has lost this peer.`,
   };
 }
 

@@ -1,9 +1,10 @@
 /** Evidence about the SideroLink UDP port. */
 import { outcomeClassOf } from "@lifeline/measure";
-import { type Entry, isAnswering, isAt } from "../entry.ts";
+import { type Entry, hasAnsweredSince, isAnswering, isAt } from "../entry.ts";
 import type { UdpEvidence } from "../row.ts";
 import type { TargetVerdict } from "../target-verdict.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
+import { type DeadTunnel, deadTunnelOf, IN_FLIGHT_MS } from "./dead-tunnel.ts";
 import { endpointsOf, isObserved } from "./siderolink-endpoint.ts";
 
 /** A target whose answers confirm the port. */
@@ -50,10 +51,18 @@ function isSince({ onsetMs }: Entry, seen: TargetVerdict["seen"]): boolean {
   return seen === undefined || outcomeClassOf(seen.reason) !== "bad" || onsetMs >= seen.endedAtMs;
 }
 
-/** STAMP that answers from the same endpoint. */
-export function stampConfirmation(entry: Entry, entries: readonly Entry[]): Confirmation | undefined {
+/** STAMP that answers from the same endpoint; while the tunnel is dead, only if it has answered since. */
+export function stampConfirmation(
+  entry: Entry,
+  entries: readonly Entry[],
+  dead: DeadTunnel | undefined,
+): Confirmation | undefined {
   const found = entries.find(
-    (other) => other.target.options.probe === "stamp" && isSameEndpoint(other, entry) && isAnswering(other),
+    (other) =>
+      other.target.options.probe === "stamp" &&
+      isSameEndpoint(other, entry) &&
+      isAnswering(other) &&
+      (dead === undefined || hasAnsweredSince(other, dead.sinceMs + IN_FLIGHT_MS)),
   );
   return found && { by: "STAMP replies from this same endpoint", entry: found };
 }
@@ -67,15 +76,20 @@ function isSameEndpoint({ target: other, requirement: of }: Entry, { target, req
   );
 }
 
-/** Every confirmation of the port, STAMP from the same endpoint first. */
+/**
+ * Every confirmation of the port, STAMP from the same endpoint first. A tunnel in which no probe is answered confirms
+ * nothing, whatever its slower targets and its interface showed before.
+ */
 function confirmationsOf(
   entry: Entry,
   entries: readonly Entry[],
   context: CorrelationContext,
 ): readonly Confirmation[] {
-  const stamp = stampConfirmation(entry, entries);
+  const dead = deadTunnelOf(entries);
+  const stamp = stampConfirmation(entry, entries, dead);
   const by = tunnelPhrase(entry, entries, context.node.observedEndpoint);
-  const tunnel = by === undefined ? [] : tunnelAnswers(entries).map((inside) => ({ by, entry: inside }));
+  const tunnel =
+    by === undefined || dead !== undefined ? [] : tunnelAnswers(entries).map((inside) => ({ by, entry: inside }));
   return stamp === undefined ? tunnel : [stamp, ...tunnel];
 }
 

@@ -160,6 +160,7 @@ export function entryOf(target: Target, { own, service, ...parts }: EntryParts =
       lookback: lookbackOf({}),
       lookbackMs: 60_000,
       lastSampleAtMs: NOW_MS,
+      answeredAtMs: undefined,
       goodAnswers: undefined,
       ...own,
     },
@@ -184,7 +185,8 @@ export function siteOf(inspectionCa?: string, more: Partial<SiteFacts> = {}): Si
 
 /** A correlation context that knows nothing more. */
 export function contextOf(more: Partial<CorrelationContext> = {}): CorrelationContext {
-  const nothing = { interception: undefined, site: undefined, previous: undefined, clockRowId: undefined };
+  const unknown = { interception: undefined, site: undefined, previous: undefined, clockRowId: undefined };
+  const nothing = { ...unknown, isGrpcTunnel: false };
   return { thresholds: DEFAULT_THRESHOLDS, nowMs: NOW_MS, node: {}, ...nothing, ...more };
 }
 

@@ -1,0 +1,19 @@
+/** Losses in the tunnel from before it recovered. */
+import { type Entry, isAnswering, isAt } from "../entry.ts";
+import { timeOfDay } from "../phrase.ts";
+
+/**
+ * A target that has not been tried since the tunnel recovered says nothing about now: its losses are those of the
+ * outage (M4). Targets with a faster cadence answer first.
+ */
+export function withOutlivedLoss(entry: Entry, entries: readonly Entry[]): Entry {
+  const { own, target, verdict } = entry;
+  if (verdict !== "unmet" || !isAt(entry, "in-tunnel") || own.seen === undefined) return entry;
+  const triedAtMs = own.seen.endedAtMs - target.timeoutMs;
+  const recovered = entries.filter((other) => isAt(other, "in-tunnel") && isAnswering(other));
+  const sinceMs = Math.max(...recovered.map((other) => other.own.lookback.startMs));
+  if (recovered.length === 0 || sinceMs <= triedAtMs) return entry;
+  const evidence = `${entry.evidence} The tunnel answers again since ${timeOfDay(sinceMs)}, and this was not tried since then.`;
+  const nextStep = "Wait for the next attempt: the losses are those of the outage, which is over.";
+  return { ...entry, verdict: "unknown", cause: "no-evidence", evidence, nextStep };
+}

@@ -1,0 +1,16 @@
+/** What targets inside the tunnel are like. */
+import type { Target } from "@lifeline/measure";
+import type { Entry } from "../entry.ts";
+
+/** Payload of a datagram to a closed port in the tunnel, bytes; undefined for other targets. */
+export function payloadBytesOf({ options }: Target): number | undefined {
+  return options.probe === "udp" && options.expectRefusal ? options.payloadBytes : undefined;
+}
+
+/** Whether the deciding attempts were lost, whatever else the tunnel received meanwhile. */
+export function isLost({ own: { reason } }: Pick<Entry, "own">): boolean {
+  return reason === "timeout" || reason === "tunnel-one-way";
+}
+
+/** Most time after its threshold for which a lost attempt is watched for a late answer, ms (packages/probe). */
+export const LATE_WATCH_MS = 2_000;
