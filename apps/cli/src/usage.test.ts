@@ -181,8 +181,8 @@ describe("usage errors exit 2 and say what would be right", () => {
     ],
     [
       "URL that is none",
-      ["check", "--omni", "omni.example.com"],
-      'error: command line: omni.api: got "omni.example.com", want an https URL of host and optional port, without path, query or credentials\n',
+      ["check", "--omni", "http://omni.example.com"],
+      'error: command line: omni.api: got "http://omni.example.com", want an https URL of host and optional port, without path, query or credentials: its scheme is not https\n',
     ],
     [
       "unknown release",

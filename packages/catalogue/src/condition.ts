@@ -16,8 +16,10 @@ export interface NodeFacts {
   readonly siderolinkPrefix?: string;
   /** Whether this node's WireGuard runs over gRPC; absent: as in the deployment. */
   readonly grpcTunnel?: boolean;
-  /** The node's Machine API (siderolink.api kernel argument) without query: `https://…`, `grpc://…` or `host:port`. */
+  /** The node's Machine API as it dials it: `https://host:port` for TLS, `grpc://host:port` for cleartext. */
   readonly machineApi?: string;
+  /** Why the node's siderolink.api cannot be read, without any of its text; absent: it can, or there is none. */
+  readonly machineApiUnreadable?: string;
   /** Next hops of the node's default routes; absent: not known. */
   readonly gateways?: readonly string[];
   /** Resolvers that the node uses, without port; absent: the deployment's, or Talos's defaults. */
@@ -95,10 +97,15 @@ export function holds(circumstance: Circumstance, deployment: Deployment, facts:
     case "vault":
       return deployment.omni.vault !== undefined;
     case "siderolink-configured":
-      return facts.machineApi !== undefined || facts.siderolinkPrefix !== undefined;
+      return isConfiguredToJoin(facts);
     case "proxy-environment":
       return facts.proxy?.https !== undefined;
   }
+}
+
+/** Whether the node has been told to join Omni. A setting that cannot be read is not an absent one. */
+export function isConfiguredToJoin({ machineApi, machineApiUnreadable, siderolinkPrefix }: NodeFacts): boolean {
+  return machineApi !== undefined || machineApiUnreadable !== undefined || siderolinkPrefix !== undefined;
 }
 
 /**

@@ -25,10 +25,16 @@ export const isPem = (value: string): boolean =>
 /** How errors describe what {@link isPem} accepts. */
 export const PEM_WANTED = "PEM certificates of at most 64 KiB, each of which can be read, without a private key";
 
+/** A URL. Its error says what is expected, and what of the URL is not. */
 const url = (schemes: readonly string[], wanted: string) =>
   v.pipe(
-    textThat((value) => readEndpointUrl(value, schemes) !== undefined, wanted),
-    v.transform((value) => endpointOf(readEndpointUrl(value, schemes))),
+    v.string(wanted),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      const read = readEndpointUrl(dataset.value, schemes);
+      if (read.kind === "endpoint") return read.endpoint;
+      addIssue({ message: `${wanted}: ${read.why}` });
+      return NEVER;
+    }),
   );
 const httpsUrl = url(["https:"], HTTPS_WANTED);
 const httpUrl = url(["http:", "https:"], HTTP_WANTED);
@@ -36,6 +42,21 @@ const machineApiUrl = url(["https:", "grpc:"], MACHINE_API_WANTED);
 const hostPort = v.pipe(
   textThat((value) => readHostPort(value) !== undefined, HOST_PORT_WANTED),
   v.transform((value) => endpointOf(readHostPort(value))),
+);
+/** Endpoints as a list, or as Omni's own flags take them: in one text, with commas between. */
+const hostPorts = v.pipe(
+  v.union([v.string(), v.array(v.unknown())], "a list of host:port, or a text with commas between them"),
+  v.transform((value) => (typeof value === "string" ? [value] : value).flatMap(partsOf)),
+  listOf(hostPort, "endpoints", 0, ENDPOINTS_MAX),
+);
+
+function partsOf(value: unknown): readonly unknown[] {
+  return typeof value === "string" ? value.split(",").map((part) => part.trim()) : [value];
+}
+
+const address = textThat(
+  (value) => literalFamily(value) !== undefined,
+  "an address without port, because a resolver is reached by its address; a link-local one with its zone, fe80::53%eth0",
 );
 const pem = textThat(isPem, PEM_WANTED);
 const filePath = textThat((value) => value !== "" && value.length <= 4096 && !value.includes("\0"), "a file path");
@@ -64,13 +85,13 @@ const deploymentSchema = record({
   omni: record({
     api: httpsUrl,
     machineApi: v.exactOptional(machineApiUrl),
-    siderolink: v.exactOptional(listOf(hostPort, "endpoints", 0, ENDPOINTS_MAX), []),
+    siderolink: v.exactOptional(hostPorts, []),
     grpcTunnel: v.exactOptional(flag, false),
     ...writtenCa,
     inTunnelAddress: v.exactOptional(
       textThat((value) => literalFamily(value) === 6, "an IPv6 address without brackets"),
     ),
-    stampReflectors: v.exactOptional(listOf(hostPort, "endpoints", 0, ENDPOINTS_MAX), []),
+    stampReflectors: v.exactOptional(hostPorts, []),
     stampAuthenticated: v.exactOptional(flag, false),
     identityProvider: v.exactOptional(trusted),
     etcdBackup: v.exactOptional(trusted),
@@ -89,7 +110,7 @@ const deploymentSchema = record({
   certificates: v.exactOptional(record({ endsSoonDays: v.exactOptional(integer(0, ENDS_SOON_DAYS_MAX, "days")) })),
   network: v.exactOptional(
     record({
-      resolvers: v.exactOptional(listOf(host, "hosts", 0, ENDPOINTS_MAX), []),
+      resolvers: v.exactOptional(listOf(address, "addresses", 0, ENDPOINTS_MAX), []),
       timeServers: v.exactOptional(listOf(host, "hosts", 0, ENDPOINTS_MAX), []),
       networkTimeSecurity: v.exactOptional(flag, false),
     }),

@@ -72,8 +72,32 @@ describe("parseDeployment", () => {
     ["grpc://omni.example:8090", { host: "omni.example", port: 8090, secure: false }],
     ["https://omni.example", { host: "omni.example", port: 443, secure: true }],
     ["https://[fd00::1]:8090/", { host: "fd00::1", port: 8090, secure: true }],
+    ["GRPC://om_ni.example.:8090", { host: "om_ni.example", port: 8090, secure: false }],
+    ["https://ömni.example:443", { host: "xn--mni-rna.example", port: 443, secure: true }],
+    ["grpc://ömni.example:80", { host: "xn--mni-rna.example", port: 80, secure: false }],
   ])("reads the Machine API %s", (url, endpoint) => {
     expect(read(`${GOOD}  machineApi: ${url}\n`).omni.machineApi).toEqual(endpoint);
+  });
+
+  it.each([
+    ["a list", '["a.example:1", "[fd00::1]:2"]'],
+    ["a text with commas, as Omni's flag has it", '"a.example:1, [fd00::1]:2"'],
+    ["a list with such a text", '["a.example.:1,[fd00::1]:2"]'],
+  ])("reads SideroLink endpoints from %s", (_, siderolink) => {
+    expect(read(`${GOOD}  siderolink: ${siderolink}\n`).omni.siderolink).toEqual([
+      { host: "a.example", port: 1, secure: false },
+      { host: "fd00::1", port: 2, secure: false },
+    ]);
+  });
+
+  it("reads a SideroLink endpoint whose name is not ASCII as punycode", () => {
+    const [endpoint] = read(`${GOOD}  siderolink: ["ömni.example:50180"]\n`).omni.siderolink;
+    expect(endpoint?.host).toBe("xn--mni-rna.example");
+  });
+
+  it("keeps the zone of a resolver", () => {
+    const yaml = `${GOOD}network: { resolvers: ["fe80::53%eth0", 10.0.0.53] }\n`;
+    expect(read(yaml).network.resolvers).toEqual(["fe80::53%eth0", "10.0.0.53"]);
   });
 
   it("derives the Machine API of a SaaS account from its API", () => {
@@ -85,7 +109,7 @@ describe("parseDeployment", () => {
     [
       "a join token in the Machine API, without the token in the error (S1)",
       `${GOOD}  machineApi: https://omni.example:8090/?jointoken=s3cr3t\n`,
-      'deployment.yaml: omni.machineApi: got "https://omni.example:8090/?…", want an https or grpc URL of host and optional port, without path, query (no join token) or credentials',
+      'deployment.yaml: omni.machineApi: got "https://omni.example:8090/?…", want an https or grpc URL of host and optional port, without path, query (no join token) or credentials: it has a query',
     ],
     [
       "an unknown key, without its value in the error (S1)",
@@ -95,12 +119,42 @@ describe("parseDeployment", () => {
     [
       "a cleartext API",
       GOOD.replace("https:", "http:"),
-      'deployment.yaml: omni.api: got "http://omni.example", want an https URL of host and optional port, without path, query or credentials',
+      'deployment.yaml: omni.api: got "http://omni.example", want an https URL of host and optional port, without path, query or credentials: its scheme is not https',
     ],
     [
       "an API with a path",
       GOOD.replace("omni.example", "omni.example/ui"),
-      'deployment.yaml: omni.api: got "https://omni.example/ui", want an https URL of host and optional port, without path, query or credentials',
+      'deployment.yaml: omni.api: got "https://omni.example/ui", want an https URL of host and optional port, without path, query or credentials: it has a path',
+    ],
+    [
+      "a list of URLs where one is expected",
+      GOOD.replace("https://omni.example", '"https://a.example,https://b.example"'),
+      'deployment.yaml: omni.api: got "https://a.example,https://b.example", want an https URL of host and optional port, without path, query or credentials: it is a list, and one URL is expected',
+    ],
+    [
+      "a port out of range",
+      GOOD.replace("omni.example", "omni.example:65536"),
+      'deployment.yaml: omni.api: got "https://omni.example:65536", want an https URL of host and optional port, without path, query or credentials: its port is not a number from 1 to 65535',
+    ],
+    [
+      "a host that is none",
+      GOOD.replace("omni.example", "om ni.example"),
+      'deployment.yaml: omni.api: got "https://om ni.example", want an https URL of host and optional port, without path, query or credentials: its host is neither a host name nor an address, IPv6 in brackets',
+    ],
+    [
+      "a resolver by its name, and one with a port",
+      `${GOOD}network: { resolvers: [dns.example, "10.0.0.53:53"] }\n`,
+      ["dns.example", "10.0.0.53:53"]
+        .map(
+          (value, at) =>
+            `deployment.yaml: network.resolvers[${at}]: got "${value}", want an address without port, because a resolver is reached by its address; a link-local one with its zone, fe80::53%eth0`,
+        )
+        .join("\n"),
+    ],
+    [
+      "a misspelt key, with the nearest",
+      `${GOOD}  siderlink: []\n`,
+      "deployment.yaml: omni.siderlink: got an unknown key, want one of api, machineApi, siderolink, grpcTunnel, caFile, caPem, inTunnelAddress, stampReflectors, stampAuthenticated, identityProvider, etcdBackup, vault; the nearest is siderolink",
     ],
     [
       "a SideroLink endpoint without port",
@@ -181,15 +235,23 @@ describe("deploymentFrom", () => {
     });
   });
 
+  it("takes an API without scheme as https, as people type it", () => {
+    const { omni } = deploymentFrom({ api: "omni.example:8443", siderolink: ["a:1,b:2"] });
+    expect(omni).toMatchObject({
+      api: { host: "omni.example", port: 8443, secure: true },
+      siderolink: [{ host: "a" }, { host: "b" }],
+    });
+  });
+
   it("recognises a SaaS account by its host name", () => {
     const deployment = deploymentFrom({ api: "https://acme.omni.siderolabs.io", siderolink: [] });
     expect([deployment.kind, deployment.omni.machineApi?.host]).toEqual(["saas", "acme.siderolink.omni.siderolabs.io"]);
   });
 
   it("names the field of a wrong flag", () => {
-    expect(failure(() => deploymentFrom({ api: "omni.example", siderolink: ["omni.example"] })).message).toBe(
+    expect(failure(() => deploymentFrom({ api: "http://omni.example", siderolink: ["omni.example"] })).message).toBe(
       [
-        'command line: omni.api: got "omni.example", want an https URL of host and optional port, without path, query or credentials',
+        'command line: omni.api: got "http://omni.example", want an https URL of host and optional port, without path, query or credentials: its scheme is not https',
         'command line: omni.siderolink[0]: got "omni.example", want host:port with a port from 1 to 65535, IPv6 in brackets',
       ].join("\n"),
     );

@@ -92,6 +92,7 @@ export function parseDeployment(file: string, yaml: string, readPem: ReadPem): D
 
 /** Command-line flags that describe a deployment; every text as typed. */
 export interface DeploymentFlags {
+  /** Without a scheme: https. */
   readonly api: string;
   readonly machineApi?: string;
   readonly siderolink: readonly string[];
@@ -106,8 +107,10 @@ export interface DeploymentFlags {
 
 /** Builds a deployment from flags. Throws CatalogueError with file `command line` and the field, such as `omni.api`. */
 export function deploymentFrom(flags: DeploymentFlags): Deployment {
-  const { api, siderolink, machineApi, caPem, grpcTunnel = false, stampReflectors = [] } = flags;
-  const apiHost = readEndpointUrl(api, ["https:"])?.host ?? "omni";
+  const { siderolink, machineApi, caPem, grpcTunnel = false, stampReflectors = [] } = flags;
+  const api = flags.api.includes("://") ? flags.api : `https://${flags.api}`;
+  const read = readEndpointUrl(api, ["https:"]);
+  const apiHost = read.kind === "endpoint" ? read.endpoint.host : "omni";
   const written = {
     version: 1,
     name: flags.name ?? apiHost,

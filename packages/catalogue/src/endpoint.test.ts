@@ -18,7 +18,8 @@ describe("a host", () => {
     ["omni.example", true],
     ["192.0.2.1", true],
     ["2001:db8::1", true],
-    ["my_host.example", false],
+    ["my_host.example", true],
+    ["-host.example", false],
     ["1.2.3", false],
     // URLs reject it, so HTTP/2 cannot request it.
     ["omni.1", false],

@@ -1,4 +1,5 @@
 /** Host names, address literals and `host:port`, read without touching the network. */
+import { domainToASCII } from "node:url";
 import { endpointName, isTargetHost, literalFamily } from "@lifeline/measure";
 import ipaddr from "ipaddr.js";
 
@@ -14,8 +15,11 @@ export interface Endpoint {
 export const PORT_MIN = 1;
 export const PORT_MAX = 65_535;
 
-/** One label of a host name, RFC 1123 §2.1: letters, digits and inner hyphens, at most 63. */
-const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i;
+/**
+ * One label of a host name: letters, digits and inner hyphens, at most 63 (RFC 1123 §2.1). Underscores too, which
+ * resolvers and Talos accept.
+ */
+const LABEL = /^\w([\w-]{0,61}\w)?$/;
 
 /**
  * The canonical form of an address literal, equal for all spellings of one address: lower case, shortest zeros (RFC
@@ -52,13 +56,19 @@ export function matchesHost(pattern: string, host: string): boolean {
   return pattern.startsWith("*.") ? matchesWildcard(pattern, host) : pattern.toLowerCase() === host.toLowerCase();
 }
 
+/** A host as it is looked up and dialled: in punycode (RFC 3492) where it is not ASCII, and without its final dot. */
+function dialledHost(text: string): string {
+  const ascii = /^[\x20-\x7e]*$/.test(text) ? text : domainToASCII(text);
+  return ascii.replace(/\.$/, "");
+}
+
 /**
  * Reads `host:port` or `[v6]:port`; undefined if it is neither. `secure` is false, because the text names no protocol.
  */
 export function readHostPort(text: string): Endpoint | undefined {
-  const parts = /^(?:\[([0-9a-f:.]+)\]|([^:[\]/@?#]+)):(\d{1,5})$/i.exec(text);
+  const parts = /^(?:\[([0-9a-f:.]+(?:%[^\]]+)?)\]|([^:[\]/@?#]+)):(\d{1,5})$/i.exec(text);
   if (parts === null) return undefined;
-  const host = parts[1] ?? parts[2] ?? "";
+  const host = parts[1] ?? dialledHost(parts[2] ?? "");
   const port = Number(parts[3]);
   const literalMatches = parts[1] === undefined || literalFamily(host) === 6;
   return isHost(host) && literalMatches && isPort(port) ? { host, port, secure: false } : undefined;
@@ -67,6 +77,16 @@ export function readHostPort(text: string): Endpoint | undefined {
 /** `host:port`, equal for two spellings of one endpoint: lower case, no final dot, canonical addresses. */
 export function endpointText({ host, port }: Pick<Endpoint, "host" | "port">): string {
   return endpointName(canonicalAddress(host) ?? host.toLowerCase().replace(/\.$/, ""), port);
+}
+
+/**
+ * A Machine API as a node reports it: `https://host:port` for TLS, `grpc://host:port` for cleartext. Undefined for
+ * anything else.
+ */
+export function readMachineApi(text: string): Endpoint | undefined {
+  const [, scheme, rest = ""] = /^(https|grpc):\/\/(.+)$/.exec(text) ?? [];
+  const endpoint = readHostPort(rest);
+  return endpoint && { ...endpoint, secure: scheme === "https" };
 }
 
 /** Whether `port` is an integer from 1 to 65535. */
@@ -84,25 +104,46 @@ const SCHEMES: Readonly<Record<string, { readonly secure: boolean; readonly port
   "grpc:": { secure: false, port: 443 },
 };
 
+/** An endpoint that was read, or why it was refused, such as `it has a path`. */
+export type EndpointReading =
+  | { readonly kind: "endpoint"; readonly endpoint: Endpoint }
+  | { readonly kind: "refused"; readonly why: string };
+
+const refused = (why: string): EndpointReading => ({ kind: "refused", why });
+
 /**
- * Reads a URL of only scheme, host and optional port. Undefined for a path other than `/`, a query, a fragment or
- * credentials, so that a URL with a join token is never accepted (S1).
+ * Reads a URL of only scheme, host and optional port. Refuses a path other than `/`, a query, a fragment and
+ * credentials, so that a URL with a join token is never accepted (S1). The reason repeats nothing of the text.
  *
  * @param schemes accepted schemes, each with its colon.
  */
-export function readEndpointUrl(text: string, schemes: readonly string[]): Endpoint | undefined {
-  const url = URL.parse(text);
-  if (url === null || !schemes.includes(url.protocol) || text.includes("?") || text.includes("#")) return undefined;
-  if (url.username !== "" || url.password !== "" || !["", "/"].includes(url.pathname)) return undefined;
-  const scheme = SCHEMES[url.protocol];
-  const host = url.hostname.replace(/^\[|\]$/g, "");
-  if (scheme === undefined || !isHost(host)) return undefined;
-  return portOf(url, host, scheme);
+export function readEndpointUrl(text: string, schemes: readonly string[]): EndpointReading {
+  const [, written = "", rest = ""] = /^([a-z][a-z\d+.-]*:)\/\/(.*)$/is.exec(text) ?? [];
+  const scheme = SCHEMES[written.toLowerCase()];
+  const names = schemes.map((name) => name.slice(0, -1)).join(" or ");
+  if (written === "") return refused(`it has no scheme; write ${schemes[0]}//`);
+  if (scheme === undefined || !schemes.includes(written.toLowerCase())) return refused(`its scheme is not ${names}`);
+  // The host of a scheme that browsers know is read as they do: punycode, and literals in their short form.
+  const url = URL.parse(`${scheme.port === 80 ? "http" : "https"}://${rest}`);
+  if (text.includes("?")) return refused("it has a query");
+  if (text.includes("#")) return refused("it has a fragment");
+  if (text.includes(",")) return refused("it is a list, and one URL is expected");
+  if (url === null) return refused(hasBadPort(rest) ? PORT_REFUSED : HOST_REFUSED);
+  if (url.username !== "" || url.password !== "") return refused("it has credentials");
+  if (url.pathname !== "/") return refused("it has a path");
+  const host = dialledHost(url.hostname.replace(/^\[|\]$/g, ""));
+  if (!isHost(host)) return refused(HOST_REFUSED);
+  const port = url.port === "" ? scheme.port : Number(url.port);
+  return isPort(port) ? { kind: "endpoint", endpoint: { host, port, secure: scheme.secure } } : refused(PORT_REFUSED);
 }
 
-function portOf(url: URL, host: string, scheme: { secure: boolean; port: number }): Endpoint | undefined {
-  const port = url.port === "" ? scheme.port : Number(url.port);
-  return isPort(port) ? { host, port, secure: scheme.secure } : undefined;
+const HOST_REFUSED = "its host is neither a host name nor an address, IPv6 in brackets";
+const PORT_REFUSED = `its port is not a number from ${PORT_MIN} to ${PORT_MAX}`;
+
+/** Whether what follows the host is a colon and no port. */
+function hasBadPort(rest: string): boolean {
+  const port = /^(?:\[[^\]]*\]|[^:/]*):([^/]*)/.exec(rest)?.[1] ?? "";
+  return port !== "" && !(/^\d+$/.test(port) && isPort(Number(port)));
 }
 
 /** Omni's address in the tunnel: the first of the node's own /64. Undefined if `prefix` is not a /64. */

@@ -17,6 +17,7 @@ export const PROBLEM_CODES = [
   "bad-value",
   "duplicate-id",
   "unknown-version",
+  "unknown-host",
 ] as const;
 export type ProblemCode = (typeof PROBLEM_CODES)[number];
 

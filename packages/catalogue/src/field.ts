@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { isHost, isWildcard, PORT_MAX, PORT_MIN } from "./endpoint.ts";
 import { type Problem, shownValue } from "./error.ts";
+import { nearest } from "./nearest.ts";
 
 /** Longest text of a catalogue, in characters. */
 const TEXT_MAX_CHARS = 1_000;
@@ -123,6 +124,9 @@ function problemsOf(issue: v.BaseIssue<unknown>, file: string): readonly Problem
   return [{ code, file, path: pathOf(issue.path ?? []), value: shownValue(issue.input), expected: issue.message }];
 }
 
+/** A known key is suggested where at most half of its characters differ. */
+const CLOSE_SHARE = 0.5;
+
 function unknownKeys(issue: v.BaseIssue<unknown>, known: readonly string[], file: string): readonly Problem[] {
   const mapping = issue.path?.at(-1)?.input;
   const parent = pathOf(issue.path?.slice(0, -1) ?? []);
@@ -131,7 +135,10 @@ function unknownKeys(issue: v.BaseIssue<unknown>, known: readonly string[], file
     .filter((key) => !known.includes(key))
     .map((key) => {
       const path = parent === "" ? key : `${parent}.${key}`;
-      return { code: "unknown-key", file, path, value: "an unknown key", expected: issue.message };
+      // The key is the user's own text, so it is shown, but never its value (S1).
+      const hint = nearest(key, known, CLOSE_SHARE);
+      const expected = `${issue.message}${hint === undefined ? "" : `; the nearest is ${hint}`}`;
+      return { code: "unknown-key", file, path, value: "an unknown key", expected };
     });
 }
 

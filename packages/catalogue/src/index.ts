@@ -29,9 +29,11 @@ export {
 } from "./deployment.ts";
 export type { ReadPem } from "./deployment-ca.ts";
 export { type CatalogueDiff, diffCatalogues, type FieldChange } from "./diff.ts";
-export { canonicalAddress, type Endpoint, isHost, matchesHost, readEndpointUrl, readHostPort } from "./endpoint.ts";
+export { canonicalAddress, type Endpoint, isHost, matchesHost, readHostPort, readMachineApi } from "./endpoint.ts";
 export { CatalogueError, PROBLEM_CODES, type Problem, type ProblemCode, problemLine } from "./error.ts";
 export type { ExpectedIssuers, InterceptionSigns, InterceptionVendor } from "./interception.ts";
+export { refuseUnmatchedMirrors } from "./mirror-names.ts";
+export { editDistance } from "./nearest.ts";
 export { matchesPattern, PATTERN_MAX_CHARS } from "./pattern.ts";
 export {
   CHECKS,

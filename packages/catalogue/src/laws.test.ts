@@ -56,7 +56,7 @@ const nodes: fc.Arbitrary<NodeFacts> = fc.record(
     nodeId: fc.constant("n"),
     roles: fc.subarray(["omni-host", "talos-node"] as const),
     families: fc.subarray([4, 6] as const),
-    siderolinkPrefix: fc.constantFrom("fdae:41e4:649b:9303", "fdae:41e4:649b:9304"),
+    siderolinkPrefix: fc.constantFrom("fdae:41e4:649b:9303", "fdae:41e4:649b:a703"),
     grpcTunnel: fc.boolean(),
     talosVersion: fc.constantFrom("v1.13.1", "v1.14.0"),
     machineApi: fc.constantFrom("grpc://omni.example:8090", "https://omni.example"),

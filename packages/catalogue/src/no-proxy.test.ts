@@ -44,7 +44,7 @@ describe("NO_PROXY", () => {
     [["fdae:41e4::/32"], true],
     [["10.0.0.0/8", "*"], true],
     [["fdae:41e4:649b:9303::1"], false],
-    [["fdae:41e4:649b:9304::/64"], false],
+    [["fdae:41e4:649b:a703::/64"], false],
     [["fdae:41e4:649b:9303::/65"], false],
     [[], false],
   ])("%j covers the tunnel's prefix: %s", (noProxy, covered) => {

@@ -1,8 +1,8 @@
 /** The endpoints of a row in this deployment, with mirrors and proxies applied. */
 import { TUNNEL_LINK } from "@lifeline/measure";
-import type { NodeFacts } from "./condition.ts";
+import { isConfiguredToJoin, type NodeFacts } from "./condition.ts";
 import type { Deployment, TrustedEndpoint } from "./deployment.ts";
-import { type Endpoint, firstOfPrefix, readEndpointUrl, readHostPort } from "./endpoint.ts";
+import { type Endpoint, firstOfPrefix, readMachineApi } from "./endpoint.ts";
 import type { Place, Requirement, Service } from "./requirement.ts";
 
 /** One endpoint to measure, with what its targets depend on. */
@@ -74,7 +74,7 @@ function ownSpots(service: Service, port: number, deployment: Deployment, facts:
     case "stamp-reflector":
       return omni.stampReflectors.map(spot);
     case "in-tunnel":
-      return inTunnelSpots(omni.inTunnelAddress ?? derivedAddress(deployment, facts), port);
+      return inTunnelSpots(omni.inTunnelAddress ?? derivedAddress(facts), port);
     case "identity-provider":
       return one(omni.identityProvider);
     case "etcd-backup":
@@ -117,16 +117,38 @@ function locateService(
   deployment: Deployment,
   facts: NodeFacts,
 ): Located {
-  if (service === "machine-api" && facts.machineApi !== undefined && observedMachineApi(facts) === undefined) {
-    const why = "the Machine API that the node reports is not an https or grpc URL of host and port";
-    return { kind: "unresolved", why, next: "correct the siderolink.api kernel argument of the node" };
+  const unreadable = service === "machine-api" ? unreadableMachineApi(facts) : undefined;
+  if (unreadable !== undefined) {
+    const why = `siderolink.api of this node cannot be read: ${unreadable}`;
+    return {
+      kind: "unresolved",
+      why,
+      next: "Node owner: correct siderolink.api of the node, which Talos cannot dial either",
+    };
   }
   const spots = serviceSpots(service, row.port, deployment, facts);
   if (spots.length > 0) {
     return { kind: "spots", spots, skipped: [], notes: derivationNotes(service, deployment, facts) };
   }
-  if (defaults.length > 0) return locatePublic(row, defaults, deployment);
+  if (defaults.length > 0) return locateDefaults(row, service, defaults, deployment);
   const why = `it applies, but no setting names the ${service.replaceAll("-", " ")} endpoint`;
+  return { kind: "unresolved", why, next: SERVICE_WANTED[service] };
+}
+
+/**
+ * Talos's own defaults of a service, which are public. An air-gapped site has servers of its own: where none is known,
+ * the row is open.
+ */
+function locateDefaults(
+  row: Requirement,
+  service: Service,
+  defaults: readonly string[],
+  deployment: Deployment,
+): Located {
+  const located = locatePublic(row, defaults, deployment);
+  if (located.kind !== "not-applicable") return located;
+  const names = service.replaceAll("-", " ");
+  const why = `the site is air-gapped, and neither the node nor the deployment names its ${names}s; Talos's default, ${defaults.join(" and ")}, is public`;
   return { kind: "unresolved", why, next: SERVICE_WANTED[service] };
 }
 
@@ -225,22 +247,21 @@ function withCa(endpoint: Endpoint, caPem: string | undefined): Spot {
 }
 
 /**
- * Prefixes that Omni derives from an empty installation id (siderolink pkg/wireguard/address.go: SHA-256, first byte
- * fd, byte 7 the kind of network: 03 WireGuard, 04 WireGuard over gRPC).
+ * The prefix that Omni derives from an empty installation id (siderolink pkg/wireguard/address.go: SHA-256, first byte
+ * fd, byte 7 is 03). It is the same where WireGuard runs over gRPC, as a real Omni v1.9.3 shows.
  */
-export const DERIVED_PREFIXES = { wireguard: "fdae:41e4:649b:9303", grpcTunnel: "fdae:41e4:649b:9304" } as const;
+const DERIVED_PREFIX = "fdae:41e4:649b:9303";
 
 /** The node's own /64 of the tunnel: the observed one, else the derived one. */
-export function tunnelPrefix({ omni }: Deployment, { siderolinkPrefix, grpcTunnel }: NodeFacts): string {
-  if (siderolinkPrefix !== undefined) return siderolinkPrefix;
-  return (grpcTunnel ?? omni.grpcTunnel) ? DERIVED_PREFIXES.grpcTunnel : DERIVED_PREFIXES.wireguard;
+export function tunnelPrefix({ siderolinkPrefix }: NodeFacts): string {
+  return siderolinkPrefix ?? DERIVED_PREFIX;
 }
 
-function derivedAddress(deployment: Deployment, facts: NodeFacts): string | undefined {
-  const { siderolinkPrefix, machineApi } = facts;
+function derivedAddress(facts: NodeFacts): string | undefined {
+  const { siderolinkPrefix } = facts;
   // A node that is not configured to join Omni has no address in its tunnel.
-  if (siderolinkPrefix === undefined && machineApi === undefined) return undefined;
-  return firstOfPrefix(tunnelPrefix(deployment, facts));
+  if (siderolinkPrefix === undefined && !isConfiguredToJoin(facts)) return undefined;
+  return firstOfPrefix(tunnelPrefix(facts));
 }
 
 function inTunnelSpots(host: string | undefined, port: number): readonly Spot[] {
@@ -248,9 +269,12 @@ function inTunnelSpots(host: string | undefined, port: number): readonly Spot[] 
   return [{ host, port, secure: false, mirror: false, thirdParty: false, inTunnel: true }];
 }
 
-/** The Machine API that the node was given. Talos treats an address without scheme as plaintext gRPC (talos internal/pkg/endpoint/endpoint.go). */
-export function observedMachineApi(facts: NodeFacts): Endpoint | undefined {
-  const { machineApi } = facts;
-  if (machineApi === undefined) return undefined;
-  return machineApi.includes("://") ? readEndpointUrl(machineApi, ["https:", "grpc:"]) : readHostPort(machineApi);
+function unreadableMachineApi(facts: NodeFacts): string | undefined {
+  if (facts.machineApi === undefined) return facts.machineApiUnreadable;
+  return observedMachineApi(facts) === undefined ? "it is not a URL of host and port" : undefined;
+}
+
+/** The Machine API that the node was given; undefined: none, or not one that can be read. */
+export function observedMachineApi({ machineApi }: NodeFacts): Endpoint | undefined {
+  return machineApi === undefined ? undefined : readMachineApi(machineApi);
 }

@@ -96,8 +96,7 @@ describe("resolve, on-prem", () => {
 
   it.each([
     ["grpc://10.9.8.7:8090", "10.9.8.7:8090", false],
-    ["10.9.8.7:8090", "10.9.8.7:8090", false],
-    ["https://api.example", "api.example:443", true],
+    ["https://api.example:443", "api.example:443", true],
   ])("prefers the Machine API that the node observed, %s, to the deployment's", (machineApi, endpoint, tls) => {
     const found = ids(row("machine-api", onPrem, { ...node, families: [4], machineApi }));
     expect(found[0]).toBe(`machine-api|tcp|${endpoint}|ipv4`);
@@ -110,6 +109,16 @@ describe("resolve, on-prem", () => {
       why: "it applies, but no setting names the machine api endpoint",
       next: expect.stringContaining("omni.machineApi"),
     });
+  });
+
+  it("leaves a Machine API unresolved that the node could not read, and says why: it is not absent", () => {
+    const facts: NodeFacts = { ...node, machineApiUnreadable: "its port is not a number from 1 to 65535" };
+    const { siderolinkPrefix: _, ...before } = facts;
+    expect(row("machine-api", onPrem, facts)).toMatchObject({
+      kind: "unresolved",
+      why: "siderolink.api of this node cannot be read: its port is not a number from 1 to 65535",
+    });
+    expect(row("siderolink-interface", onPrem, before).kind).toBe("targets");
   });
 
   it("leaves an unreadable Machine API unresolved, and does not show its query (S1)", () => {
@@ -373,13 +382,30 @@ describe("resolve, air-gapped and proxied", () => {
     ]);
   });
 
+  it("judges the resolvers and time servers of an air-gapped site, and leaves them open where none is known", () => {
+    const own: NodeFacts = { ...node, resolvers: ["10.0.0.53"] };
+    expect(targets(row("node-dns-udp", gapped, own)).targets[0]?.host).toBe("10.0.0.53");
+    for (const [id, names] of [
+      ["node-dns-udp", "network.resolvers"],
+      ["node-dns-tcp", "network.resolvers"],
+      ["node-time", "network.timeServers"],
+    ] as const) {
+      const found = row(id, gapped);
+      expect(found).toMatchObject({
+        kind: "unresolved",
+        why: expect.stringContaining("neither the node nor the deployment names its"),
+        next: expect.stringContaining(names),
+      });
+      expect(JSON.stringify(found)).not.toContain("mirror for");
+    }
+  });
+
   it("does not apply rows of public hosts without a mirror", () => {
     expect(row("node-gcr", gapped)).toMatchObject({
       kind: "not-applicable",
       why: "the site is air-gapped and names no mirror for gcr.io",
     });
     expect(row("node-media-storage", gapped).kind).toBe("not-applicable");
-    expect(row("node-time", gapped).kind).toBe("not-applicable");
   });
 
   it("records the hosts of a wildcard that no mirror replaces", () => {
@@ -495,7 +521,7 @@ describe("resolve, by observations of the node", () => {
     nodeId: "n",
     roles: ["talos-node" as const],
     families: [4 as const],
-    machineApi: "https://o.example",
+    machineApi: "https://o.example:443",
   };
   const proxy = { https: { host: "10.0.0.8", port: 3_128 }, noProxy: ["o.example"] };
 
@@ -589,11 +615,11 @@ describe("resolve, by observations of the node", () => {
   it.each([
     [[], false],
     [["fdae:41e4:649b:9303::/64"], true],
-    [["fdae:41e4:649b:9304::/64"], false],
+    [["fdae:41e4:649b:a703::/64"], false],
     [["fdae:41e4:649b:9303::/96"], true],
     [["fdae::/16"], true],
     [["fdae:41e4:649b:9303::1"], true],
-    [["fdae:41e4:649b:9304::/64"], false],
+    [["fdae:41e4:649b:a703::/64"], false],
     [["*"], true],
   ])("finds whether NO_PROXY %j covers the tunnel", (noProxy, bypassed) => {
     expect(row("tunnel-bypasses-proxy", onPrem, { ...configured, proxy: { ...proxy, noProxy } })).toMatchObject({
@@ -602,10 +628,10 @@ describe("resolve, by observations of the node", () => {
     });
   });
 
-  it("derives the tunnel's address from the kind of tunnel if none is observed, and adds a note", () => {
+  it("derives the tunnel's address if none is observed, the same for either kind of tunnel, and adds a note", () => {
     const derived = (facts: object) => targets(row("siderolink-internal-address", onPrem, { ...configured, ...facts }));
     expect(derived({}).targets[0]?.host).toBe("fdae:41e4:649b:9303::1");
-    expect(derived({ grpcTunnel: true }).targets[0]?.host).toBe("fdae:41e4:649b:9304::1");
+    expect(derived({ grpcTunnel: true }).targets[0]?.host).toBe("fdae:41e4:649b:9303::1");
     expect(derived({}).notes).toHaveLength(1);
     expect(derived({ siderolinkPrefix: "fdae:1:2:3" })).toMatchObject({
       notes: [],

@@ -140,7 +140,7 @@ function resolveRow(requirement: Requirement, deployment: Deployment, facts: Nod
   const exempt = exemption(requirement, deployment, facts);
   if (exempt !== undefined) return { requirement, ...exempt };
   if (requirement.check !== undefined) {
-    return { requirement, kind: "check", check: checkedFacts(requirement.check, deployment, facts) };
+    return { requirement, kind: "check", check: checkedFacts(requirement.check, facts) };
   }
   const located = locate(requirement, deployment, facts);
   if (located.kind !== "spots") return { requirement, ...located };
@@ -150,9 +150,9 @@ function resolveRow(requirement: Requirement, deployment: Deployment, facts: Nod
 /** Port of the event sink inside the tunnel (omni internal/pkg/config, eventSinkPort). */
 const EVENT_SINK_PORT = 8_090;
 
-function checkedFacts(name: Check, deployment: Deployment, facts: NodeFacts): CheckedFacts {
+function checkedFacts(name: Check, facts: NodeFacts): CheckedFacts {
   if (name !== "tunnel-bypasses-proxy") return { name };
-  const prefix = `${tunnelPrefix(deployment, facts)}::/64`;
+  const prefix = `${tunnelPrefix(facts)}::/64`;
   const { https, noProxy = [] } = facts.proxy ?? {};
   // The only address in the tunnel that nodes dial.
   const server = firstOfPrefix(prefix) ?? prefix;

@@ -19,7 +19,7 @@ describe("the facts of a site", () => {
     ["the same in cleartext", { machineApi: "grpc://OMNI.test:8090" }, undefined],
     ["the same with a dot", { machineApi: "https://omni.test.:8090" }, undefined],
     ["another host", { machineApi: "https://b.test:8090" }, { given: "b.test:8090", named: "omni.test:8090" }],
-    ["another port", { machineApi: "https://omni.test" }, { given: "omni.test:443", named: "omni.test:8090" }],
+    ["another port", { machineApi: "https://omni.test:443" }, { given: "omni.test:443", named: "omni.test:8090" }],
   ])("compare the Machine API of the node: %s", (_, facts, otherOmni) => {
     expect(of(facts).otherOmni).toEqual(otherOmni);
   });

@@ -9,7 +9,7 @@ const node = "fdae41e4649b9303123456789abcdef0";
 describe("the SideroLink prefix", () => {
   it.each([
     ["kernel WireGuard", line(linkLocal, "siderolink") + line(node, "siderolink"), "fdae:41e4:649b:9303"],
-    ["WireGuard over gRPC", line("fdae41e4649b93040000000000000001", "siderolinktun"), "fdae:41e4:649b:9304"],
+    ["WireGuard over gRPC", line("fdae41e4649b93030000000000000001", "siderolinktun"), "fdae:41e4:649b:9303"],
     ["zero groups, written out", line("fd000000000000000000000000000001", "siderolink"), "fd00:0:0:0"],
     ["another interface", line(node, "eth0"), undefined],
     ["a name that only begins so", line(node, "siderolink0"), undefined],

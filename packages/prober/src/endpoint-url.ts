@@ -1,27 +1,44 @@
-/** The endpoint of a Machine API's URL, and nothing else of the URL. */
-import { isIP } from "node:net";
+/** The endpoint of a Machine API's URL, read as Talos reads it, and nothing else of the URL. */
+import { isTargetHost, literalFamily } from "@lifeline/measure";
 
-/** Longest host name, characters (RFC 1035 §2.3.4). */
-const HOST_MAX_LENGTH = 253;
-
-/** One label of a host name (RFC 1123 §2.1): letters, digits and inner hyphens, at most 63. */
-const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i;
+/** The endpoint, or why Talos could not dial it. Neither repeats any text but scheme, host and port (S1). */
+export type MachineApiUrl =
+  | { readonly kind: "endpoint"; readonly url: string }
+  | { readonly kind: "unreadable"; readonly why: string };
 
 /**
- * `scheme://host` or `scheme://host:port` of a URL, and nothing else of it (S1). Undefined for a URL that Talos cannot
- * dial: a scheme other than https and grpc, or a host that is neither a host name nor an address literal.
+ * Talos takes `grpc` where there is no scheme, and dials TLS for every scheme but that (talos
+ * internal/pkg/endpoint/endpoint.go, Parse).
  */
-export function endpointOfUrl(text: string): string | undefined {
-  const url = URL.parse(text);
-  if (url === null || !["https:", "grpc:"].includes(url.protocol)) return undefined;
-  const { protocol, hostname, host, port } = url;
-  return isHost(hostname) && port !== "0" ? `${protocol}//${host}` : undefined;
+const CLEARTEXT = "grpc";
+
+/** Where the URL names no port: Talos's for https, and grpc-go's for any other (internal/resolver/dns, defaultPort). */
+const DEFAULT_PORT = 443;
+
+/** Scheme and authority (RFC 3986 §3.1, §3.2). */
+const AUTHORITY = /^(?:([a-z][a-z\d+.-]*):\/\/)?([^/?#]*)/i;
+
+/** Host and port after the user's part; IPv6 in brackets (RFC 3986 §3.2.2). */
+const HOST_AND_PORT = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::([^:]*))?$/;
+
+/** `https://host:port` for TLS, `grpc://host:port` for cleartext. A host's final dot is left out, as in certificates. */
+export function machineApiUrl(text: string): MachineApiUrl {
+  const [, scheme = CLEARTEXT, authority = ""] = AUTHORITY.exec(text) ?? [];
+  const parts = HOST_AND_PORT.exec(authority.slice(authority.lastIndexOf("@") + 1));
+  if (parts === null) return unreadable("it is not a URL of host and port, IPv6 in brackets");
+  const [, bracketed, plain = "", written = ""] = parts;
+  // A zone's percent sign is escaped in a URL (RFC 6874).
+  const host = (bracketed?.replace("%25", "%") ?? plain.replace(/\.$/, "")).toLowerCase();
+  const port = written === "" ? DEFAULT_PORT : Number(/^\d{1,5}$/.test(written) ? written : 0);
+  if (port < 1 || port > 65_535) return unreadable("its port is not a number from 1 to 65535");
+  if (!/^[\x21-\x7e]*$/.test(host)) return unreadable("its host is not ASCII; Talos needs it as punycode, xn--");
+  if (!isTargetHost(host) || (literalFamily(host) === 6) !== (bracketed !== undefined)) {
+    return unreadable("its host is neither a host name nor an address, IPv6 in brackets");
+  }
+  const protocol = scheme.toLowerCase() === CLEARTEXT ? "grpc" : "https";
+  return { kind: "endpoint", url: `${protocol}://${bracketed === undefined ? host : `[${host}]`}:${port}` };
 }
 
-function isHost(hostname: string): boolean {
-  const literal = /^\[(.*)\]$/.exec(hostname)?.[1];
-  if (literal !== undefined) return isIP(literal) === 6 && !literal.includes("%");
-  if (isIP(hostname) === 4) return true;
-  if (hostname.length > HOST_MAX_LENGTH || /^[\d.]*$/.test(hostname)) return false;
-  return hostname.split(".").every((label) => LABEL.test(label));
+function unreadable(why: string): MachineApiUrl {
+  return { kind: "unreadable", why };
 }

@@ -3,25 +3,26 @@
  * and nothing else of the text, and the text is not kept (S1).
  */
 import { isIP } from "node:net";
-import { endpointOfUrl } from "./endpoint-url.ts";
+import { type MachineApiUrl, machineApiUrl } from "./endpoint-url.ts";
+import { inlineApiUrl } from "./inline-config.ts";
 
 /**
- * The Machine API (`siderolink.api=URL`): scheme, host and port alone. The URL's query carries the join token, and its
- * user part could carry another secret: neither leaves this function. Without a scheme Talos dials plaintext gRPC.
- * Undefined when there is none, or when Talos could not dial it.
+ * The Machine API (`siderolink.api=URL`, or the `apiUrl` of a SideroLinkConfig document): scheme, host and port alone.
+ * The URL's query carries the join token, and its user part could carry another secret: neither leaves this function.
+ * Undefined when there is none. One that cannot be read is not an absent one.
  */
-export function machineApiOf(kernelArguments: string): string | undefined {
-  const url = machineApiUrl(kernelArguments);
-  return url === undefined ? undefined : endpointOfUrl(url);
+export function machineApiOf(kernelArguments: string): MachineApiUrl | undefined {
+  const given = givenUrl(kernelArguments);
+  return given === undefined ? undefined : machineApiUrl(given);
 }
 
 /**
  * True when the argument enables WireGuard over gRPC. Undefined when it does not: the Machine API may still enable it.
  */
 export function requestsGrpcTunnel(kernelArguments: string): true | undefined {
-  const url = URL.parse(machineApiUrl(kernelArguments) ?? "");
-  // Talos reads it by Go's strconv.ParseBool.
-  return /^(1|t|true)$/i.test(url?.searchParams.get("grpc_tunnel") ?? "") ? true : undefined;
+  const query = /\?([^#]*)/.exec(givenUrl(kernelArguments) ?? "")?.[1] ?? "";
+  // Talos reads it by Go's strconv.ParseBool; older versions take `y` too.
+  return /^(1|t|true|y)$/i.test(new URLSearchParams(query).get("grpc_tunnel") ?? "") ? true : undefined;
 }
 
 /**
@@ -36,9 +37,13 @@ export function namedPrefixOf(kernelArguments: string): string | undefined {
   return undefined;
 }
 
-function machineApiUrl(kernelArguments: string): string | undefined {
-  const given = /(?:^|\s)siderolink\.api=(\S+)/.exec(kernelArguments)?.[1];
-  return given === undefined || given.includes("://") ? given : `grpc://${given}`;
+/**
+ * The URL as it is given. A document wins over the argument, and the first of several arguments counts (talos
+ * controllers/siderolink/config.go, apiEndpoint).
+ */
+function givenUrl(kernelArguments: string): string | undefined {
+  const argument = /(?:^|\s)siderolink\.api=(\S*)/.exec(kernelArguments)?.[1]?.replace(/^"(.*)"$/, "$1");
+  return inlineApiUrl(kernelArguments) ?? (argument === "" ? undefined : argument);
 }
 
 /** Groups of 16 bits in an address, and in a /64. */

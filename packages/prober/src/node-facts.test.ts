@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
+import { zstdCompressSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { machineApiOf } from "./kernel-arguments.ts";
 import { ADDRESSES_MAX, nodeAddresses } from "./node-address.ts";
@@ -8,6 +9,9 @@ import { RESOLVERS_MAX, resolverAddresses, resolversOf } from "./resolver-addres
 import { scratchFile } from "./testing/scratch-file.ts";
 
 describe("the Machine API of a kernel command line", () => {
+  const inline = (yaml: string) => `talos.config.inline=${zstdCompressSync(yaml).toString("base64")}`;
+  const document =
+    "version: v1alpha1\nkind: KmsgLogConfig\nurl: tcp://a:1\n---\napiVersion: v1alpha1\nkind: SideroLinkConfig\n";
   it.each([
     [
       "a query with the join token",
@@ -15,25 +19,90 @@ describe("the Machine API of a kernel command line", () => {
       "https://omni.example:8090",
     ],
     ["no scheme", "siderolink.api=omni.example:8090?jointoken=SECRET", "grpc://omni.example:8090"],
+    ["no scheme and no port", "siderolink.api=omni.example?jointoken=SECRET", "grpc://omni.example:443"],
     [
       "an IPv6 literal",
       "siderolink.api=grpc://[fd00::1]:8090/?jointoken=SECRET&grpc_tunnel=true",
       "grpc://[fd00::1]:8090",
     ],
-    ["a user and a password", "siderolink.api=https://SECRET:SECRET@omni.example/", "https://omni.example"],
-    ["a fragment and a path", "siderolink.api=https://omni.example/SECRET#SECRET", "https://omni.example"],
-    ["what is no URL", "siderolink.api=https://[SECRET", undefined],
-    ["a scheme that Talos does not dial", "siderolink.api=http://omni.example:8090", undefined],
-    ["a host that is none", "siderolink.api=grpc://om_ni.example:8090", undefined],
-    ["a name that is not ASCII", "siderolink.api=grpc://ömni.example:8090", undefined],
-    ["an IPv6 literal that is none", "siderolink.api=grpc://[fe80::1%25eth0]:8090", undefined],
-    ["digits and dots alone", "siderolink.api=grpc://192.0.2.01:8090", undefined],
-    ["a port that is none", "siderolink.api=grpc://omni.example:0", undefined],
+    ["an IPv6 literal without port", "siderolink.api=https://[fd00::1]?jointoken=SECRET", "https://[fd00::1]:443"],
+    ["a zone", "siderolink.api=https://[fe80::1%25eth0]:8090?jointoken=SECRET", "https://[fe80::1%eth0]:8090"],
+    ["a user and a password", "siderolink.api=https://SECRET:SECRET@omni.example/", "https://omni.example:443"],
+    ["a fragment and a path", "siderolink.api=https://omni.example/SECRET#SECRET", "https://omni.example:443"],
+    [
+      "http, which is TLS for Talos",
+      "siderolink.api=http://omni.example:80?jointoken=SECRET",
+      "https://omni.example:80",
+    ],
+    ["http without port", "siderolink.api=http://omni.example?jointoken=SECRET", "https://omni.example:443"],
+    ["tcp, which is TLS too", "siderolink.api=tcp://omni.example:8090?jointoken=SECRET", "https://omni.example:8090"],
+    ["upper case", "siderolink.api=HTTPS://Omni.example:8090?jointoken=SECRET", "https://omni.example:8090"],
+    ["cleartext in upper case", "siderolink.api=GRPC://omni.example:8090", "grpc://omni.example:8090"],
+    ["an underscore", "siderolink.api=grpc://om_ni.example:8090", "grpc://om_ni.example:8090"],
+    ["a final dot", "siderolink.api=https://omni.example.:8090?jointoken=SECRET", "https://omni.example:8090"],
+    ["quotes", 'siderolink.api="https://omni.example:8090?jointoken=SECRET"', "https://omni.example:8090"],
+    [
+      "two, of which the first counts",
+      "siderolink.api=grpc://a.example:1 siderolink.api=grpc://b:2",
+      "grpc://a.example:1",
+    ],
+    [
+      "a document, which wins over an argument",
+      `siderolink.api=grpc://a.example:1 ${inline(`${document}apiUrl: https://omni.example:8090?jointoken=SECRET\n`)}`,
+      "https://omni.example:8090",
+    ],
+    [
+      "a document in two arguments, and quoted",
+      inline(`${document}apiUrl: "grpc://omni.example:8090/?jointoken=SECRET"\n`).replace(
+        /^(.{60})/,
+        "$1 talos.config.inline=",
+      ),
+      "grpc://omni.example:8090",
+    ],
+    ["a document of another kind", inline("kind: EventSinkConfig\nendpoint: a:1\n"), undefined],
+    ["a document that cannot be decoded", "talos.config.inline=SECRET", undefined],
     ["nothing", "talos.platform=metal", undefined],
+    ["an empty argument", "siderolink.api= x=1", undefined],
     ["another argument that ends alike", "not.siderolink.api=https://omni.example", undefined],
-  ])("gives scheme, host and port, and never a secret: %s (S1)", (_, kernelArguments, expected) => {
-    expect(machineApiOf(kernelArguments)).toBe(expected);
-    expect(machineApiOf(kernelArguments) ?? "").not.toContain("SECRET");
+  ])("gives how Talos dials, host and port, and never a secret: %s (S1)", (_, kernelArguments, url) => {
+    expect(machineApiOf(kernelArguments)).toEqual(url === undefined ? undefined : { kind: "endpoint", url });
+    expect(url ?? "").not.toContain("SECRET");
+  });
+
+  const host = "its host is neither a host name nor an address, IPv6 in brackets";
+  it.each([
+    ["no end of a literal", "siderolink.api=https://[SECRET", "it is not a URL of host and port, IPv6 in brackets"],
+    ["IPv6 without brackets", "siderolink.api=fd00::1:8090", "it is not a URL of host and port, IPv6 in brackets"],
+    ["no host", "siderolink.api=https://?jointoken=SECRET", host],
+    [
+      "a name that is not ASCII",
+      "siderolink.api=grpc://ömni.example",
+      "its host is not ASCII; Talos needs it as punycode, xn--",
+    ],
+    ["digits and dots alone", "siderolink.api=grpc://192.0.2.01:8090", host],
+    ["a name in brackets", "siderolink.api=grpc://[omni]:8090", host],
+    ["a zone at a global address", "siderolink.api=grpc://[fd00::1%25eth0]:8090", host],
+    ["port 0", "siderolink.api=grpc://omni.example:0", "its port is not a number from 1 to 65535"],
+    [
+      "a port that is no number",
+      "siderolink.api=https://omni.example:SECRET",
+      "its port is not a number from 1 to 65535",
+    ],
+    [
+      "two, of which the first cannot be read",
+      "siderolink.api=grpc://a:0 siderolink.api=grpc://b:2",
+      "its port is not a number from 1 to 65535",
+    ],
+    [
+      "a document",
+      inline(`${document}apiUrl: https://omni.example:x?jointoken=SECRET\n`),
+      "its port is not a number from 1 to 65535",
+    ],
+  ])("is unreadable, which is not absent: %s", (_, kernelArguments, why) => {
+    expect(machineApiOf(kernelArguments)).toEqual({ kind: "unreadable", why });
+    const facts = observeNode({}, { kernelArguments: scratchFile(kernelArguments) });
+    expect(facts).toMatchObject({ machineApiUnreadable: why });
+    expect(facts).not.toHaveProperty("machineApi");
   });
 });
 
@@ -49,6 +118,7 @@ describe("what a node observes of itself", () => {
     [["lo", "siderolink"], "siderolink.api=grpc://omni.example:8090?grpc_tunnel=true", false],
     [["lo"], "siderolink.api=grpc://omni.example:8090?jointoken=SECRET&grpc_tunnel=true", true],
     [["lo"], "siderolink.api=grpc://omni.example:8090?jointoken=SECRET&grpc_tunnel=false", undefined],
+    [["lo"], "siderolink.api=omni.example:8090?grpc_tunnel=y", true],
     [["lo"], "grpc_tunnel=true", undefined],
     [[], "", undefined],
   ] as const)(
@@ -72,7 +142,7 @@ describe("what a node observes of itself", () => {
         lo: [v4("127.0.0.1"), v6("::1")],
         eth0: [v4("10.1.2.3"), v6("fe80::1"), v6("2001:db8::3"), v4("169.254.7.7")],
         siderolink: [v6("fdae:41e4:649b:9303::7")],
-        siderolinktun: [v6("fdae:41e4:649b:9304::7")],
+        siderolinktun: [v6("fdae:41e4:649b:9303::7")],
         eth1: [v4("10.1.2.3"), v6("fd00::9")],
       }),
     ).toEqual(["10.1.2.3", "2001:db8::3", "fd00::9"]);

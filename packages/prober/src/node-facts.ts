@@ -28,8 +28,10 @@ export interface NodeFacts {
   readonly talosVersion?: string;
   /** Addresses of the resolvers in use, at most RESOLVERS_MAX; absent when none can be queried by its address alone. */
   readonly resolvers?: readonly string[];
-  /** The Machine API the node was started with, as scheme, host and port. */
+  /** The Machine API the node was started with: `https://host:port` for TLS, `grpc://host:port` for cleartext. */
   readonly machineApi?: string;
+  /** Why the Machine API that the node was started with cannot be read; without any of its text (S1). */
+  readonly machineApiUnreadable?: string;
   /** The node's own global unicast addresses, without the tunnel's; at most ADDRESSES_MAX. */
   readonly addresses: readonly string[];
   /** The proxies of the environment, without credentials. */
@@ -83,7 +85,8 @@ export function observeNode(given: GivenFacts = {}, otherPaths: Partial<NodePath
     ...(grpcTunnel === undefined ? {} : { grpcTunnel }),
     ...(talosVersion === undefined ? {} : { talosVersion }),
     ...(resolvers.length === 0 ? {} : { resolvers }),
-    ...(machineApi === undefined ? {} : { machineApi }),
+    ...(machineApi?.kind === "endpoint" ? { machineApi: machineApi.url } : {}),
+    ...(machineApi?.kind === "unreadable" ? { machineApiUnreadable: machineApi.why } : {}),
     ...(given.proxy === undefined ? {} : { proxy: given.proxy }),
   };
 }

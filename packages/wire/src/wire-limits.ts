@@ -166,6 +166,7 @@ export const WIRE_LIMITS: ReadonlyMap<string, MessageLimits> = new Map([
     planRevision: TEXT,
     resolvers: HELLO_LIST,
     machineApi: TEXT,
+    machineApiUnreadable: TEXT,
     addresses: HELLO_LIST,
   }),
   limit<report.ProxyEnvironment>("lifeline.v1.ProxyEnvironment", {

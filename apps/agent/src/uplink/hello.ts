@@ -32,6 +32,7 @@ export interface HelloInit {
   readonly planRevision: string;
   readonly resolvers: string[];
   readonly machineApi: string;
+  readonly machineApiUnreadable: string;
   readonly addresses: string[];
   readonly proxy?: { readonly httpsProxy: string; readonly httpProxy: string; readonly noProxy: string[] };
   readonly talos?: {
@@ -71,6 +72,7 @@ export function makeHello(sender: Sender, facts: HelloFacts, planRevision: strin
     planRevision,
     resolvers: [...(facts.resolvers ?? [])],
     machineApi: facts.machineApi ?? "",
+    machineApiUnreadable: facts.machineApiUnreadable ?? "",
     addresses: [...facts.addresses],
     ...(facts.proxy === undefined ? {} : { proxy: proxyInit(facts.proxy) }),
     ...(facts.talos === undefined ? {} : { talos: talosInit(facts.talos) }),

@@ -49,6 +49,7 @@ const helloAs = (planRevision: string) => ({
   talosVersion: "",
   resolvers: [],
   machineApi: "",
+  machineApiUnreadable: "",
   addresses: [],
   planRevision,
 });

@@ -1,5 +1,5 @@
 /** Patterns that are refused, and the ids that were probably meant. */
-import { PATTERN_MAX_CHARS } from "@lifeline/catalogue";
+import { editDistance, PATTERN_MAX_CHARS } from "@lifeline/catalogue";
 import { visibleText } from "@lifeline/measure";
 import { CliError } from "../cli-error.ts";
 
@@ -41,18 +41,4 @@ export function closest(word: string, ids: readonly string[]): string[] {
   scored.sort((a, b) => a.far - b.far || (a.id < b.id ? -1 : 1));
   const close = scored.filter(({ far }) => far <= CLOSE_DISTANCE).slice(0, CLOSE_SHOWN);
   return (close.length === 0 ? scored.slice(0, FAR_SHOWN) : close).map(({ id }) => visibleText(id));
-}
-
-/** Levenshtein distance, in one row of memory. */
-function editDistance(a: string, b: string): number {
-  let previous = Array.from({ length: b.length + 1 }, (_, at) => at);
-  for (let row = 1; row <= a.length; row++) {
-    const current = [row];
-    for (let column = 1; column <= b.length; column++) {
-      const replaced = (previous[column - 1] ?? 0) + (a[row - 1] === b[column - 1] ? 0 : 1);
-      current.push(Math.min(replaced, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
-    }
-    previous = current;
-  }
-  return previous[b.length] ?? 0;
 }

@@ -12,6 +12,7 @@ import {
   loadDeployment,
   MAX_FILE_BYTES,
   parseExtra,
+  refuseUnmatchedMirrors,
 } from "@lifeline/catalogue";
 import type { Config } from "../config/config.ts";
 
@@ -26,6 +27,7 @@ export function loadRequirements({ deployment: file, catalogue, catalogueExtras 
   const deployment = loadDeployment(file);
   const base = catalogue === undefined ? loadCatalogueFor(deployment, dirname(file)) : loadCatalogueFile(catalogue);
   const whole = catalogueExtras.reduce((sum, extra) => extendCatalogue(sum, readExtra(extra)), base);
+  refuseUnmatchedMirrors(basename(file), deployment, whole);
   return { deployment, catalogue: whole };
 }
 

@@ -5,8 +5,8 @@ import {
   type NodeFacts,
   type Origin,
   type ProxyFacts,
-  readEndpointUrl,
   readHostPort,
+  readMachineApi,
 } from "@lifeline/catalogue";
 import type { IpFamily } from "@lifeline/measure";
 import type { reportPb } from "@lifeline/wire";
@@ -64,6 +64,7 @@ function readFacts(hello: reportPb.Hello, facts: FactReader): NodeFacts {
   const siderolinkPrefix = facts.text("siderolink_prefix", hello.siderolinkPrefix, isPrefix);
   const resolvers = facts.list("resolvers", hello.resolvers, MAX_RESOLVERS, addressLiteral);
   const machineApi = facts.text("machine_api", hello.machineApi, isMachineApi);
+  const unreadable = facts.text("machine_api_unreadable", hello.machineApiUnreadable, printable(MAX_NAME_LENGTH));
   const proxy = readProxy(hello.proxy, facts);
   return {
     nodeId: hello.nodeId,
@@ -74,6 +75,7 @@ function readFacts(hello: reportPb.Hello, facts: FactReader): NodeFacts {
     ...(talosVersion === "" ? {} : { talosVersion }),
     ...(resolvers.length === 0 ? {} : { resolvers }),
     ...(machineApi === "" ? {} : { machineApi }),
+    ...(unreadable === "" ? {} : { machineApiUnreadable: unreadable }),
     ...(proxy === undefined ? {} : { proxy }),
   };
 }
@@ -112,6 +114,5 @@ function isEndpoint(text: string): boolean {
 }
 
 function isMachineApi(text: string): boolean {
-  const endpoint = text.includes("://") ? readEndpointUrl(text, ["https:", "grpc:"]) : readHostPort(text);
-  return text.length <= MAX_NAME_LENGTH + MAX_VERSION_LENGTH && endpoint !== undefined;
+  return text.length <= MAX_NAME_LENGTH + MAX_VERSION_LENGTH && readMachineApi(text) !== undefined;
 }

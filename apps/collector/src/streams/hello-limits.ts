@@ -15,6 +15,7 @@ export function oversizedField(hello: reportPb.Hello): Refused | undefined {
     ["plan_revision", hello.planRevision],
     ["siderolink_prefix", hello.siderolinkPrefix],
     ["machine_api", hello.machineApi],
+    ["machine_api_unreadable", hello.machineApiUnreadable],
     ["proxy.https_proxy", hello.proxy?.httpsProxy],
     ["proxy.http_proxy", hello.proxy?.httpProxy],
     ["talos.wireguard_endpoint", hello.talos?.wireguardEndpoint],

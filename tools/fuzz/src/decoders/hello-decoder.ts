@@ -48,6 +48,7 @@ function helloOf({ facts, hostname, agentVersion, planRevision, addresses, obser
     talosVersion: facts.talosVersion ?? "",
     resolvers: [...(facts.resolvers ?? [])],
     machineApi: facts.machineApi ?? "",
+    machineApiUnreadable: facts.machineApiUnreadable ?? "",
     ...(facts.proxy === undefined
       ? {}
       : {
