@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { locate } from "./locate.ts";
 import { emptyTrace } from "./probe-result.ts";
 import { answerOf, dnsServer } from "./testing/dns-server.ts";
-import { targetOf, worldOf } from "./testing/loopback.ts";
+import { targetOf, temporaryFile, worldOf } from "./testing/loopback.ts";
 import { udpPeer } from "./testing/peers.ts";
 import { PunctualClock } from "./testing/punctual-clock.ts";
 
@@ -16,6 +16,32 @@ describe("locating a target", () => {
     const located = await locate(world, targetOf(tcp, { host: "good.test", port: 1 }), trace);
     expect(located).toEqual({ kind: "address", address: "127.0.0.1" });
     expect(trace.phases.dnsNs).toBeGreaterThan(0);
+  });
+
+  it("lets the addresses of a name take turns, for each target by itself (M1)", async () => {
+    await using server = await dnsServer();
+    const world = worldOf({ resolvers: [`127.0.0.1:${server.port}`] });
+    const next = async (port: number) => {
+      const trace = emptyTrace();
+      const located = await locate(world, targetOf(tcp, { host: "good.test", port }), trace);
+      expect(trace.evidence.addresses).toEqual(["127.0.0.1", "127.0.0.2"]);
+      expect(trace.evidence.addressCount).toBeUndefined();
+      return located.kind === "address" ? located.address : undefined;
+    };
+    expect([await next(1), await next(2), await next(1), await next(1)]).toEqual([
+      "127.0.0.1",
+      "127.0.0.1",
+      "127.0.0.2",
+      "127.0.0.1",
+    ]);
+  });
+
+  it("has at most eight addresses take turns, and counts the others", async () => {
+    const addresses = Array.from({ length: 20 }, (_, at) => `127.0.0.${at + 1}`);
+    using hosts = temporaryFile("hosts", addresses.map((address) => `${address} many.test\n`).join(""));
+    const trace = emptyTrace();
+    await locate(worldOf({ hostsFile: hosts.path }), targetOf(tcp, { host: "many.test", port: 1 }), trace);
+    expect(trace.evidence).toMatchObject({ addresses: addresses.slice(0, 8), addressCount: 20 });
   });
 
   it("uses an answer that a stall delayed, without its duration (M3)", async () => {

@@ -1,6 +1,8 @@
 /** The first step of every attempt: from the target's host to the one address to try. */
 import type { Outcome, Target } from "@lifeline/measure";
+import { TURNS_MAX } from "./address-turns.ts";
 import { isExpired, startDeadline } from "./deadline.ts";
+import type { NameAnswer } from "./name-resolver.ts";
 import { outcome, type Trace } from "./probe-result.ts";
 import type { ProbeWorld } from "./world.ts";
 
@@ -9,10 +11,12 @@ export type Located =
   | { readonly kind: "address"; readonly address: string }
   | { readonly kind: "ended"; readonly outcome: Outcome };
 
+type Addresses = Extract<NameAnswer, { kind: "addresses" }>;
+
 /**
  * Resolves the target's host within a budget of its own of `timeoutMs`. A slow resolver then takes no time from the
- * endpoint, and does not look like a lossy path. Fills in answers, dnsNs (only when this attempt queried) and the
- * resolver's code.
+ * endpoint, and does not look like a lossy path. Several addresses take turns. Fills in answers, the addresses that
+ * take turns, dnsNs (only when this attempt queried) and the resolver's code.
  */
 export async function locate(world: ProbeWorld, target: Target, trace: Trace): Promise<Located> {
   const deadline = startDeadline(world.clock, target.timeoutMs);
@@ -30,5 +34,14 @@ export async function locate(world: ProbeWorld, target: Target, trace: Trace): P
     return { kind: "ended", outcome: outcome(answer.reason, "dns") };
   }
   trace.evidence.answers = answer.addresses;
-  return { kind: "address", address: answer.addresses[0] };
+  return { kind: "address", address: turnOf(world, target, answer, trace) };
+}
+
+function turnOf(world: ProbeWorld, target: Target, { addresses, count }: Addresses, trace: Trace): string {
+  const [first, ...rest] = addresses;
+  if (rest.length === 0) return first;
+  const turns = [first, ...rest.slice(0, TURNS_MAX - 1)] as const;
+  trace.evidence.addresses = turns;
+  if (count > turns.length) trace.evidence.addressCount = count;
+  return world.turns.next(target.id, turns);
 }

@@ -19,6 +19,7 @@ describe("the name resolver", () => {
     expect(await names.resolve("good.test", 4)).toEqual({
       kind: "addresses",
       addresses: ["127.0.0.1", "127.0.0.2"],
+      count: 2,
       queried: true,
     });
     expect(await names.resolve("good.test", 6)).toMatchObject({ addresses: ["::1"] });
@@ -113,6 +114,7 @@ describe("the name resolver", () => {
     expect(await names.resolve("Good.test", 4)).toEqual({
       kind: "addresses",
       addresses: ["127.0.0.9"],
+      count: 1,
       queried: false,
     });
     expect(await names.resolve("good.test", 6)).toMatchObject({ reason: "dns-nodata", queried: false });

@@ -6,8 +6,7 @@
  *    A name that does not exist is completed by the search list of resolv.conf, as on the node: each completed name is
  *    one more query.
  * 2. Lookups of the same name and family at the same time share one query. Only the caller that sent it has `queried`.
- * 3. The address to use is the lowest in byte order, so a stable set gives a stable path. All answers are kept as
- *    evidence.
+ * 3. Addresses come in the order of their bytes, whatever the order of the answer. All are kept as evidence.
  * 4. Cache, queries in flight and answers are bounded (S2). A full cache evicts the oldest entry. A lookup beyond the
  *    most queries in flight is `agent-overload`.
  * 5. A timeout in which this process stalled is `stalled`, and not cached: it shows nothing of the resolver (M3).
@@ -59,7 +58,14 @@ const NAME_FAILURES: readonly Reason[] = ["dns-nxdomain", "dns-servfail", "dns-n
 
 /** The result of resolving. `queried`: this call sent the query, so its duration is that of the resolver. */
 export type NameAnswer =
-  | { readonly kind: "addresses"; readonly addresses: readonly [string, ...string[]]; readonly queried: boolean }
+  | {
+      readonly kind: "addresses";
+      /** Sorted; at most {@link ANSWERS_MAX}. */
+      readonly addresses: readonly [string, ...string[]];
+      /** How many there were. */
+      readonly count: number;
+      readonly queried: boolean;
+    }
   | { readonly kind: "failed"; readonly reason: Reason; readonly code: string; readonly queried: boolean };
 
 /** Resolves names; see the invariants above. */
@@ -194,8 +200,10 @@ function withoutQuery(
 }
 
 function found(addresses: readonly string[], queried = false): NameAnswer {
-  const [first, ...rest] = sortedAddresses(addresses).slice(0, ANSWERS_MAX);
-  return first === undefined ? noData("ENODATA", queried) : { kind: "addresses", addresses: [first, ...rest], queried };
+  const sorted = sortedAddresses(addresses);
+  const [first, ...rest] = sorted.slice(0, ANSWERS_MAX);
+  if (first === undefined) return noData("ENODATA", queried);
+  return { kind: "addresses", addresses: [first, ...rest], count: sorted.length, queried };
 }
 
 function noData(code: string, queried = false): NameAnswer {

@@ -1,4 +1,4 @@
-/** The sessions of STAMP of a process, one for each target. They are bounded in number and in idle time. */
+/** The sessions of STAMP of a process, one for each target and address. They are bounded in number and in idle time. */
 import type { IpFamily, Timer } from "@lifeline/measure";
 import { connectedSocket } from "./connected-socket.ts";
 import { neverSent } from "./datagram.ts";
@@ -13,7 +13,7 @@ const SESSION_IDLE_MS = 60_000;
 
 /** Where a session sends. */
 export interface SessionTarget {
-  /** Identity of the target: one session each. */
+  /** Identity of the target: one session for each of its addresses. */
   readonly id: string;
   readonly address: string;
   readonly port: number;
@@ -23,12 +23,10 @@ export interface SessionTarget {
 
 interface Entry {
   readonly session: StampSession;
-  readonly address: string;
-  readonly port: number;
   idle: Timer | undefined;
 }
 
-/** Sessions by target. */
+/** Sessions by target and address. */
 export class StampSessions {
   readonly #world: SessionWorld;
   readonly #entries = new Map<string, Entry>();
@@ -48,36 +46,41 @@ export class StampSessions {
       return { end: neverSent(entry), strays: 0, localAddress: undefined, directions: undefined };
     }
     entry.idle?.cancel();
-    entry.idle = this.#world.clock.after(SESSION_IDLE_MS, () => this.#drop(target.id));
+    entry.idle = this.#world.clock.after(SESSION_IDLE_MS, () => this.#drop(keyOf(target)));
     const onSilence = (giveUp: () => void) => watch.silent({ address: target.address, giveUp });
     return entry.session.exchange(target.timeoutMs, key, onSilence);
   }
 
   /** Closes all sessions. */
   close(): void {
-    for (const id of [...this.#entries.keys()]) this.#drop(id);
+    for (const key of [...this.#entries.keys()]) this.#drop(key);
   }
 
-  /** The target's session, opened if need be; or the code of what prevented it. */
-  async #entryOf({ id, address, port, family, timeoutMs }: SessionTarget): Promise<Entry | string> {
-    const known = this.#entries.get(id);
-    if (known?.address === address && known.port === port) return known;
-    this.#drop(id);
+  /** The session of the target's address, opened if need be; or the code of what prevented it. */
+  async #entryOf(target: SessionTarget): Promise<Entry | string> {
+    const { address, port, family, timeoutMs } = target;
+    const key = keyOf(target);
+    const known = this.#entries.get(key);
+    if (known !== undefined) return known;
     const [oldest] = this.#entries.keys();
     if (this.#entries.size >= SESSIONS_MAX && oldest !== undefined) this.#drop(oldest);
     const socket = await connectedSocket(family, address, port);
     if (typeof socket === "string") return socket;
-    const entry = { session: new StampSession(this.#world, socket, timeoutMs), address, port, idle: undefined };
+    const entry = { session: new StampSession(this.#world, socket, timeoutMs), idle: undefined };
     // Another attempt may have opened a session meanwhile. The later one stays.
-    this.#drop(id);
-    this.#entries.set(id, entry);
+    this.#drop(key);
+    this.#entries.set(key, entry);
     return entry;
   }
 
-  #drop(id: string): void {
-    const entry = this.#entries.get(id);
+  #drop(key: string): void {
+    const entry = this.#entries.get(key);
     entry?.idle?.cancel();
     entry?.session.close();
-    this.#entries.delete(id);
+    this.#entries.delete(key);
   }
+}
+
+function keyOf({ id, address, port }: SessionTarget): string {
+  return `${id} ${address} ${port}`;
 }

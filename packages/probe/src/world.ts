@@ -1,5 +1,6 @@
 /** Everything that a probe takes from outside (M2): time, randomness, names, the kernel's stamps and trust. */
 import type { Clock } from "@lifeline/measure";
+import { AddressTurns } from "./address-turns.ts";
 import type { ClockSample } from "./clock-sample.ts";
 import { type KernelClock, openKernelClock } from "./kernel.ts";
 import { LinkWatch } from "./link-watch.ts";
@@ -26,6 +27,8 @@ export interface ProbeWorld {
   readonly proxyAuthorization: (proxy: string) => string | undefined;
   /** Receives a clock sample from each answer of a time server; undefined: none is taken. */
   readonly onClockSample: ((sample: ClockSample) => void) | undefined;
+  /** Whose turn it is among a host's addresses. */
+  readonly turns: AddressTurns;
   /** Keeps packets to one time server apart. */
   readonly pacing: PacketPacing;
   /** What the counters of the tunnel's interface showed so far. */
@@ -77,6 +80,7 @@ export function createProbeWorld(options: ProbeWorldOptions): ProbeWorld {
     stampKey: options.stampKey,
     proxyAuthorization: options.proxyAuthorization ?? (() => undefined),
     onClockSample: options.onClockSample,
+    turns: new AddressTurns(),
     pacing: new PacketPacing(),
     link: new LinkWatch(),
     watch: NO_WATCH,

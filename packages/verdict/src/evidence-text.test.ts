@@ -19,6 +19,7 @@ const base: TargetVerdict = {
   lastSampleAtMs: NOW_MS - 70_000,
   answeredAtMs: undefined,
   goodAnswers: undefined,
+  addresses: undefined,
 };
 
 describe("the sentence of each basis", () => {

@@ -1,13 +1,20 @@
 /** What the probes saw, in one sentence with figures (J2). */
 import { type Target, targetPlace } from "@lifeline/measure";
 import { lossOf } from "@lifeline/window";
+import { addressesPhrase } from "./address-states.ts";
 import { inPercent, inSeconds, lossPhrase, rttPhrase, seenPhrase, timeOfDay, timePhrase } from "./phrase.ts";
 import { rttFiguresOf } from "./rtt-figures.ts";
 import { endedOf, flawedOf, type TargetVerdict } from "./target-verdict.ts";
 
 /** The sentence for one target and the verdict from its own windows. */
 export function evidenceOf(target: Target, own: TargetVerdict): string {
-  return `${what(target)}: ${sentence(own)}${answerOf(target, own)}`;
+  return `${what(target)}: ${sentence(own)}${addressesOf(target, own)}${answerOf(target, own)}`;
+}
+
+/** What each of several addresses shows; nothing where the name itself has none or the data is old. */
+function addressesOf(target: Target, { basis, addresses }: TargetVerdict): string {
+  const isShown = basis === "answered" || basis === "failed" || basis === "intermittent" || basis === "some-addresses";
+  return addresses === undefined || !isShown ? "" : addressesPhrase(target, addresses);
 }
 
 function what(target: Target): string {
@@ -32,6 +39,8 @@ function sentence(own: TargetVerdict): string {
       return `${seenPhrase(reason, seen)}, ${stateShare(own)}; ${answeredShare(own)} ${over}.`;
     case "intermittent":
       return `${answeredShare(own)} ${over}${failedRatio(own)}; ${seenPhrase(reason, seen)}; longest run of loss ${lookback.longestLossRun}${rtt(own)}.`;
+    case "some-addresses":
+      return `${answeredShare(own)} ${over}${rtt(own)}.`;
     case "unconfirmed":
       return `${seenPhrase(reason, seen)}, ${times(runLength)} so far, which is too few to decide.`;
     case "silent":

@@ -8,6 +8,7 @@
 import type { InterceptionSigns, Requirement, Resolution, ResolvedRow } from "@lifeline/catalogue";
 import { endpointName, type Target, targetPlace } from "@lifeline/measure";
 import { emptyWindow, lossOf, type Window } from "@lifeline/window";
+import { deadAddressStep } from "./address-states.ts";
 import { checkVerdict } from "./check-verdict.ts";
 import { correlate } from "./correlate/correlate.ts";
 import type { Entry } from "./entry.ts";
@@ -79,8 +80,10 @@ function entriesOf(row: ResolvedRow, { windows, nowMs, thresholds }: Judgement):
   });
 }
 
-function stepFor(target: Target, { basis, reason }: TargetVerdict): string {
+function stepFor(target: Target, { basis, reason, addresses }: TargetVerdict): string {
   switch (basis) {
+    case "some-addresses":
+      return addresses === undefined ? nextStepFor(reason, target) : deadAddressStep(target, addresses);
     case "answered":
       return "";
     case "no-data":

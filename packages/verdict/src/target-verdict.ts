@@ -3,7 +3,9 @@
  *
  * 1. Without a fresh window the verdict is unknown (M4).
  * 2. The deciding streak gives met or unmet. Failures that come and go degrade.
- * 3. Trouble of the agent is never a fault of the network (M3).
+ * 3. Where a host has several addresses, each has a run of its own (address-states.ts). Some that fail beside some that
+ *    answer degrade the target.
+ * 4. Trouble of the agent is never a fault of the network (M3).
  */
 import {
   type Cause,
@@ -27,6 +29,7 @@ import {
   type Window,
   wilsonInterval,
 } from "@lifeline/window";
+import { type AddressStates, addressStatesOf } from "./address-states.ts";
 import type { Verdict } from "./row.ts";
 import { badRunCount, type Streak, streakOf } from "./streak.ts";
 import { lookbackMsOf, staleAfterMsOf, type Thresholds } from "./thresholds.ts";
@@ -36,6 +39,7 @@ export type Basis =
   | "answered"
   | "failed"
   | "intermittent"
+  | "some-addresses"
   | "unconfirmed"
   | "silent"
   | "name-has-no-address"
@@ -67,6 +71,8 @@ export interface TargetVerdict {
   readonly answeredAtMs: number | undefined;
   /** What the name resolved to when the target last answered, sorted. Undefined: no window holds it. */
   readonly goodAnswers: readonly string[] | undefined;
+  /** Undefined: the host has one address. */
+  readonly addresses: AddressStates | undefined;
 }
 
 type Conclusion = Pick<TargetVerdict, "verdict" | "cause" | "basis" | "reason" | "seen" | "runLength" | "onsetMs">;
@@ -84,26 +90,81 @@ export function targetVerdictOf(
   const lookbackMs = lookbackMsOf(thresholds, target.cadenceMs);
   const recent = own.filter(({ endMs }) => endMs > nowMs - lookbackMs);
   const fresh = recent.filter(({ endMs }) => endMs > nowMs - staleAfterMsOf(thresholds, target.cadenceMs));
-  const streak = streakOf(own, thresholds);
-  const judged = sinceRecovery(recent, streak);
+  const addresses = addressStatesOf(own, thresholds);
+  const streak = streakOver(streakOf(own, thresholds), addresses);
+  const judged = sinceRecovery(recent, streak, addresses);
   const lookback = mergeAllWindows(emptyWindow(target.id, nowMs, nowMs - lookbackMs), judged);
   const lastSampleAtMs = own.reduce(latestEndOfSample, undefined);
-  const conclusion = conclude(own, judged, fresh, lookback, streak, nowMs, thresholds);
-  const goodAnswers = goodAnswersOf(own, conclusion);
-  return { ...conclusion, lookback, lookbackMs, lastSampleAtMs, answeredAtMs: answeredAtMsOf(own), goodAnswers };
+  const whole = conclude(own, judged, fresh, lookback, streak, nowMs, thresholds);
+  const conclusion = addresses === undefined ? whole : withDeadAddresses(whole, addresses);
+  return {
+    ...conclusion,
+    lookback,
+    lookbackMs,
+    lastSampleAtMs,
+    answeredAtMs: answeredAtMsOf(own),
+    goodAnswers: goodAnswersOf(own, conclusion),
+    addresses,
+  };
+}
+
+/**
+ * The streak of a target whose addresses take turns. Failures in a row at several addresses prove nothing while another
+ * one answers. A name that cannot be resolved fails at every address.
+ */
+function streakOver(streak: Streak, addresses: AddressStates | undefined): Streak {
+  if (addresses === undefined || addresses.answering.length + addresses.failing.length === 0) return streak;
+  const { failing, answering, undecided, allBadNow, answeringSinceMs, recoveredAtMs } = addresses;
+  if (streak.kind === "bad" && (allBadNow || streak.seen.evidence.address === undefined)) return streak;
+  if (answering.length > 0) {
+    const sinceMs = Math.max(answeringSinceMs, recoveredAtMs);
+    return {
+      kind: "good",
+      sinceMs,
+      runLength: streak.kind === "good" ? streak.runLength : 1,
+      outageOrdinal: undefined,
+    };
+  }
+  const [latest] = failing.toSorted((a, b) => b.seen.endedAtMs - a.seen.endedAtMs);
+  if (latest === undefined || undecided.length > 0) return streak;
+  const { reason, seen } = latest;
+  const sinceMs = Math.max(...failing.map((one) => one.sinceMs));
+  return { kind: "bad", sinceMs, runLength: latest.runLength, reason, seen };
+}
+
+/** A target that answers at some addresses and fails at others is degraded. */
+function withDeadAddresses(whole: Conclusion, { failing, answering }: AddressStates): Conclusion {
+  const [first] = failing;
+  const isWorking = whole.verdict === "met" || whole.verdict === "degraded";
+  if (first === undefined || answering.length === 0 || !isWorking) return whole;
+  return {
+    verdict: "degraded",
+    cause: "dead-address",
+    basis: "some-addresses",
+    reason: first.reason,
+    seen: { ...first.seen, evidence: { ...first.seen.evidence, address: first.address } },
+    runLength: first.runLength,
+    onsetMs: Math.min(...failing.map(({ sinceMs }) => sinceMs)),
+  };
 }
 
 /**
  * The windows by which a working target is judged: those after its latest outage. That outage already had its verdict
  * and its incident. Windows seal at the turn (W2), so none mixes the outage with what came after.
  */
-function sinceRecovery(recent: readonly Window[], streak: Streak): readonly Window[] {
-  if (streak.kind !== "good" || streak.outageOrdinal === undefined) return recent;
+function sinceRecovery(
+  recent: readonly Window[],
+  streak: Streak,
+  addresses: AddressStates | undefined,
+): readonly Window[] {
+  const since = recent.filter(({ startMs }) => startMs >= (addresses?.recoveredAtMs ?? 0));
+  const judged = since.length > 0 ? since : recent;
+  if (streak.kind !== "good" || streak.outageOrdinal === undefined) return judged;
   const { outageOrdinal } = streak;
   const isLater = (seen: Remembered | undefined) => seen !== undefined && seen.run.ordinal > outageOrdinal;
-  const after = recent.filter(({ last, lastBad }) => isLater(last) && (lastBad === undefined || isLater(lastBad)));
+  const after = judged.filter(({ last, lastBad }) => isLater(last) && (lastBad === undefined || isLater(lastBad)));
   // One window may hold both the end of the outage and everything after it. It cannot be divided.
-  return after.length > 0 ? after : recent;
+  return after.length > 0 ? after : judged;
 }
 
 function conclude(

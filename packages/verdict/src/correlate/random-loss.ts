@@ -7,7 +7,8 @@ import { inPercent } from "../phrase.ts";
 /** Names random loss and adds its bursts, its directions and the smallest loss that the figures can show. */
 export function withRandomLoss(entry: Entry): Entry {
   const directions = directionPhrase(entry);
-  const isRandom = entry.verdict === "degraded" && entry.own.reason === "timeout";
+  const isRandom =
+    entry.verdict === "degraded" && entry.own.reason === "timeout" && entry.own.basis !== "some-addresses";
   if (!isRandom) return directions === "" ? entry : { ...entry, evidence: `${entry.evidence}${directions}` };
   const { target } = entry;
   const evidence = `${entry.evidence}${burstPhrase(entry)}${directions}`;

@@ -162,6 +162,7 @@ export function entryOf(target: Target, { own, service, ...parts }: EntryParts =
       lastSampleAtMs: NOW_MS,
       answeredAtMs: undefined,
       goodAnswers: undefined,
+      addresses: undefined,
       ...own,
     },
     verdict,
