@@ -93,7 +93,7 @@ describe("parseCatalogue", () => {
       "an unknown probe",
       probes("[{ probe: ping }]"),
       "bad-value",
-      'omni-v1.13.yaml: requirements[0].probes[0].probe: got "ping", want one of tcp, tls, http, grpc, dns, udp, stamp, link, mtu, ntp, nts',
+      'omni-v1.13.yaml: requirements[0].probes[0].probe: got "ping", want one of tcp, tls, http, registry, grpc, dns, udp, stamp, link, mtu, ntp, nts',
     ],
     [
       "a payload so small that Omni's TUN drops it",

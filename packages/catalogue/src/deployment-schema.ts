@@ -1,13 +1,16 @@
 /** A deployment file as written: the strict schema, and the rules between its fields. */
-import { isCertificatesPem, literalFamily } from "@lifeline/measure";
+import { isCertificatesPem, isRegistryObject, literalFamily, TARGET_TEXT_WANTED } from "@lifeline/measure";
 import * as v from "valibot";
-import { type Endpoint, isHost, isWildcard, readEndpointUrl, readHostPort } from "./endpoint.ts";
+import { type Endpoint, isHost, isWildcard, readEndpointUrl, readHostPort, readMirrorUrl } from "./endpoint.ts";
 import { type Problem, refuseProblems } from "./error.ts";
 import { checked, flag, host, integer, listOf, oneOf, record, text, textThat, version } from "./field.ts";
 import { DEPLOYMENT_KINDS } from "./requirement.ts";
 
 /** Largest PEM text in characters: 64 KiB holds about forty certificates. */
 export const MAX_PEM_CHARS = 65_536;
+
+/** The `replaces` of a mirror for every registry that has none of its own, as Talos writes it. */
+export const ANY_REGISTRY = "*";
 
 /** Most endpoints of one kind. */
 const ENDPOINTS_MAX = 16;
@@ -16,6 +19,8 @@ const HTTPS_WANTED = "an https URL of host and optional port, without path, quer
 const HTTP_WANTED = "an http or https URL of host and optional port, without path, query or credentials";
 const MACHINE_API_WANTED =
   "an https or grpc URL of host and optional port, without path, query (no join token) or credentials";
+const MIRROR_WANTED =
+  "an http or https URL of host, optional port and path, without query or credentials; https without a scheme";
 const HOST_PORT_WANTED = "host:port with a port from 1 to 65535, IPv6 in brackets";
 
 /** Whether `value` holds readable certificates and no private key, within {@link MAX_PEM_CHARS}. */
@@ -58,6 +63,12 @@ const address = textThat(
   (value) => literalFamily(value) !== undefined,
   "an address without port, because a resolver is reached by its address; a link-local one with its zone, fe80::53%eth0",
 );
+const mirrorUrl = v.pipe(
+  textThat((value) => readMirrorUrl(value) !== undefined, MIRROR_WANTED),
+  v.transform((value) => endpointOf(readMirrorUrl(value))),
+);
+const registryObject = textThat(isRegistryObject, TARGET_TEXT_WANTED.registryObject);
+const hostPattern = textThat((value) => isHost(value) || isWildcard(value), "a host name or a wildcard domain");
 const pem = textThat(isPem, PEM_WANTED);
 const filePath = textThat((value) => value !== "" && value.length <= 4096 && !value.includes("\0"), "a file path");
 const writtenCa = { caFile: v.exactOptional(filePath), caPem: v.exactOptional(pem) };
@@ -105,6 +116,7 @@ const deploymentSchema = record({
       tlsInspection: v.exactOptional(
         listOf(record({ ...writtenCa, caSha256: v.exactOptional(sha256) }), "CAs", 0, INSPECTION_CAS_MAX),
       ),
+      redirectHosts: v.exactOptional(listOf(hostPattern, "hosts", 0, ENDPOINTS_MAX), []),
     }),
   ),
   certificates: v.exactOptional(record({ endsSoonDays: v.exactOptional(integer(0, ENDS_SOON_DAYS_MAX, "days")) })),
@@ -119,8 +131,13 @@ const deploymentSchema = record({
     record({
       mirrors: listOf(
         record({
-          replaces: textThat((value) => isHost(value) || isWildcard(value), "a host name or a wildcard domain"),
-          with: httpUrl,
+          replaces: textThat(
+            (value) => value === ANY_REGISTRY || isHost(value) || isWildcard(value),
+            "a host name, a wildcard domain, or * for every registry",
+          ),
+          with: mirrorUrl,
+          overridePath: v.exactOptional(flag, false),
+          object: v.exactOptional(registryObject),
           ...writtenCa,
         }),
         "mirrors",
@@ -178,10 +195,11 @@ function conflicts(file: string, written: WrittenDeployment): Problem[] {
     if (count !== 1) add(path, count === 0 ? "none of them" : `${count} of them`, "one of caFile, caPem, caSha256");
   }
   const replaced = new Set<string>();
-  for (const [index, { replaces }] of (airGapped?.mirrors ?? []).entries()) {
+  for (const [index, { replaces, with: endpoint }] of (airGapped?.mirrors ?? []).entries()) {
     const path = `airGapped.mirrors[${index}].replaces`;
-    if (replaced.has(replaces)) add(path, `"${replaces}"`, "one mirror for each host");
-    replaced.add(replaces);
+    const key = `${replaces} ${endpoint.host} ${endpoint.port} ${endpoint.path}`;
+    if (replaced.has(key)) add(path, `"${replaces}"`, "each mirror of a host once");
+    replaced.add(key);
   }
   if (written.network?.networkTimeSecurity && written.network.timeServers.length === 0) {
     add("network.networkTimeSecurity", "true", "network.timeServers too, because NTS is set for these only");
@@ -190,7 +208,7 @@ function conflicts(file: string, written: WrittenDeployment): Problem[] {
 }
 
 /** Narrows the type after a check that has passed. Throws only if a schema lacks that check. */
-function endpointOf(endpoint: Endpoint | undefined): Endpoint {
+function endpointOf<Found extends Endpoint>(endpoint: Found | undefined): Found {
   if (endpoint === undefined) throw new TypeError("an endpoint passed its check and cannot be read");
   return endpoint;
 }

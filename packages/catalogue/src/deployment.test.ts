@@ -46,7 +46,13 @@ describe("parseDeployment", () => {
         etcdBackup: undefined,
         vault: undefined,
       },
-      egress: { nodesPullDirectly: true, mediaThroughOmni: false, httpProxy: undefined, tlsInspection: [] },
+      egress: {
+        nodesPullDirectly: true,
+        mediaThroughOmni: false,
+        httpProxy: undefined,
+        redirectHosts: [],
+        tlsInspection: [],
+      },
       certificates: { endsSoonDays: 14 },
       network: { resolvers: [], timeServers: [], networkTimeSecurity: false },
       airGapped: undefined,
@@ -192,9 +198,14 @@ describe("parseDeployment", () => {
       'deployment.yaml: omni.inTunnelAddress: got "10.0.0.1", want an IPv6 address without brackets',
     ],
     [
-      "two mirrors for one host",
-      `${GOOD}airGapped:\n  mirrors:\n    - { replaces: ghcr.io, with: "https://a.example" }\n    - { replaces: ghcr.io, with: "https://b.example" }\n`,
-      'deployment.yaml: airGapped.mirrors[1].replaces: got "ghcr.io", want one mirror for each host',
+      "one mirror of a host twice",
+      `${GOOD}airGapped:\n  mirrors:\n    - { replaces: ghcr.io, with: "https://a.example" }\n    - { replaces: ghcr.io, with: a.example/ }\n`,
+      'deployment.yaml: airGapped.mirrors[1].replaces: got "ghcr.io", want each mirror of a host once',
+    ],
+    [
+      "a mirror with a query",
+      `${GOOD}airGapped:\n  mirrors:\n    - { replaces: ghcr.io, with: "https://a.example/?token=x" }\n`,
+      'deployment.yaml: airGapped.mirrors[0].with: got "https://a.example/?…", want an http or https URL of host, optional port and path, without query or credentials; https without a scheme',
     ],
     [
       "NTS without a time server",

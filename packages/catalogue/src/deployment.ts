@@ -17,9 +17,13 @@ export interface TrustedEndpoint extends Endpoint {
 
 /** A public host and the mirror that replaces it. */
 export interface Mirror {
-  /** A host, or a wildcard as the catalogue writes it. */
+  /** A host, a wildcard as the catalogue writes it, or {@link ANY_REGISTRY}. Several mirrors may replace one host. */
   readonly replaces: string;
   readonly with: TrustedEndpoint;
+  /** Where its API is: the path and `/v2`, or with `overridePath` the path alone, as Talos reads both. */
+  readonly basePath: string;
+  /** An image that the mirror has. Undefined: only whether it is a registry can be said for certain. */
+  readonly object: string | undefined;
 }
 
 /** A deployment, complete: every default filled in. */
@@ -49,6 +53,8 @@ export interface Deployment {
     readonly nodesPullDirectly: boolean;
     readonly mediaThroughOmni: boolean;
     readonly httpProxy: Endpoint | undefined;
+    /** Hosts and wildcard domains that registries of the site may redirect to. */
+    readonly redirectHosts: readonly string[];
     /** Empty: TLS is not inspected on purpose. */
     readonly tlsInspection: readonly InspectionCa[];
   };
@@ -170,6 +176,7 @@ function completed(file: string, written: WrittenDeployment, readPem: ReadPem): 
       mediaThroughOmni: egress?.mediaThroughOmni ?? false,
       httpProxy: egress?.httpProxy,
       tlsInspection: inspectionCas(file, egress?.tlsInspection ?? [], readPem),
+      redirectHosts: egress?.redirectHosts ?? [],
     },
     certificates: { endsSoonDays: written.certificates?.endsSoonDays ?? ENDS_SOON_DAYS },
     network: {
@@ -180,11 +187,23 @@ function completed(file: string, written: WrittenDeployment, readPem: ReadPem): 
     airGapped: written.airGapped && {
       mirrors: written.airGapped.mirrors.map((mirror, index) => ({
         replaces: mirror.replaces,
-        with: trustedEndpoint(mirror.with, ca(`airGapped.mirrors[${index}]`, mirror)),
+        with: trustedEndpoint(endpointOf(mirror.with), ca(`airGapped.mirrors[${index}]`, mirror)),
+        basePath: basePathOf(mirror.with.path, mirror.overridePath),
+        object: mirror.object,
       })),
     },
     catalogue: { version: catalogue?.version, extra: catalogue?.extra ?? [] },
   };
+}
+
+function endpointOf({ host, port, secure }: Endpoint): Endpoint {
+  return { host, port, secure };
+}
+
+/** As containerd does: `/v2` is added unless the path ends with it (core/remotes/docker/config/hosts.go). */
+function basePathOf(path: string, overridePath: boolean): string {
+  if (overridePath && path !== "") return path;
+  return path.endsWith("/v2") ? path : `${path}/v2`;
 }
 
 function trustedEndpoint(endpoint: Endpoint, caPem: string | undefined): TrustedEndpoint {

@@ -1,5 +1,6 @@
+import { matchesHost } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
-import { isHost, matchesHost, readHostPort } from "./endpoint.ts";
+import { isHost, readHostPort } from "./endpoint.ts";
 
 it.each([
   ["ghcr.io", "ghcr.io", true],

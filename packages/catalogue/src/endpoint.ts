@@ -1,6 +1,6 @@
 /** Host names, address literals and `host:port`, read without touching the network. */
 import { domainToASCII } from "node:url";
-import { endpointName, isTargetHost, literalFamily } from "@lifeline/measure";
+import { endpointName, isRegistryPath, isTargetHost, literalFamily } from "@lifeline/measure";
 import ipaddr from "ipaddr.js";
 
 /** Where to connect: a host name or an address literal (IPv6 without brackets), and a port of 1–65535. */
@@ -44,16 +44,6 @@ export function isHost(text: string): boolean {
 export function isWildcard(text: string): boolean {
   const domain = text.slice(2);
   return text.startsWith("*.") && domain.includes(".") && isHost(domain) && literalFamily(domain) === undefined;
-}
-
-/** Whether the wildcard `pattern` covers `host`, in any case: one label or more before its domain. */
-export function matchesWildcard(pattern: string, host: string): boolean {
-  return host.toLowerCase().endsWith(pattern.slice(1).toLowerCase());
-}
-
-/** Whether `pattern`, a host name or a wildcard domain, covers `host`, in any case. */
-export function matchesHost(pattern: string, host: string): boolean {
-  return pattern.startsWith("*.") ? matchesWildcard(pattern, host) : pattern.toLowerCase() === host.toLowerCase();
 }
 
 /** A host as it is looked up and dialled: in punycode (RFC 3492) where it is not ASCII, and without its final dot. */
@@ -144,6 +134,24 @@ const PORT_REFUSED = `its port is not a number from ${PORT_MIN} to ${PORT_MAX}`;
 function hasBadPort(rest: string): boolean {
   const port = /^(?:\[[^\]]*\]|[^:/]*):([^/]*)/.exec(rest)?.[1] ?? "";
   return port !== "" && !(/^\d+$/.test(port) && isPort(Number(port)));
+}
+
+/** A registry mirror as Talos and containerd read its URL. */
+export interface MirrorEndpoint extends Endpoint {
+  /** The path of the URL without a slash at its end; empty: none. */
+  readonly path: string;
+}
+
+/**
+ * Reads the URL of a mirror. Without a scheme it is https, as containerd takes it
+ * (core/remotes/docker/config/hosts.go). Undefined for a query, a fragment or credentials.
+ */
+export function readMirrorUrl(text: string): MirrorEndpoint | undefined {
+  const [, scheme = "https://", authority = "", rest = ""] = /^([a-z]+:\/\/)?([^/?#]*)(.*)$/is.exec(text) ?? [];
+  const read = readEndpointUrl(`${scheme}${authority}`, ["https:", "http:"]);
+  const path = rest.replace(/\/+$/, "");
+  if (read.kind === "refused" || (path !== "" && !isRegistryPath(path))) return undefined;
+  return { ...read.endpoint, path };
 }
 
 /** Omni's address in the tunnel: the first of the node's own /64. Undefined if `prefix` is not a /64. */

@@ -1,7 +1,7 @@
+import { matchesHost } from "@lifeline/measure";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { listCatalogues, loadCatalogue, loadInterception } from "./bundled.ts";
-import { matchesHost } from "./endpoint.ts";
 import { CatalogueError, problemLine } from "./error.ts";
 import { parseInterception } from "./interception.ts";
 import type { Requirement } from "./requirement.ts";

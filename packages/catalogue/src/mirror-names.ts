@@ -1,6 +1,7 @@
 /** Mirrors that replace nothing: a misspelt name would take a row out of the measurement without a word. */
 import type { Catalogue } from "./catalogue.ts";
 import type { Deployment } from "./deployment.ts";
+import { ANY_REGISTRY } from "./deployment-schema.ts";
 import { type Problem, refuseProblems, shownValue } from "./error.ts";
 import { nearest } from "./nearest.ts";
 import type { Place } from "./requirement.ts";
@@ -12,7 +13,7 @@ import type { Place } from "./requirement.ts";
 export function refuseUnmatchedMirrors(file: string, { airGapped }: Deployment, catalogue: Catalogue): void {
   const hosts = new Set(catalogue.requirements.flatMap(({ place }) => hostsOf(place)));
   const problems = (airGapped?.mirrors ?? []).flatMap(({ replaces }, index): readonly Problem[] => {
-    if (hosts.has(replaces.toLowerCase())) return [];
+    if (replaces === ANY_REGISTRY || hosts.has(replaces.toLowerCase())) return [];
     const hint = nearest(replaces, hosts);
     const expected = `a host or wildcard of catalogue ${catalogue.version}${hint === undefined ? "" : `; the nearest is ${hint}`}`;
     const path = `airGapped.mirrors[${index}].replaces`;

@@ -1,7 +1,8 @@
 /** The endpoints of a row in this deployment, with mirrors and proxies applied. */
 import { TUNNEL_LINK } from "@lifeline/measure";
 import { isConfiguredToJoin, type NodeFacts } from "./condition.ts";
-import type { Deployment, TrustedEndpoint } from "./deployment.ts";
+import type { Deployment, Mirror, TrustedEndpoint } from "./deployment.ts";
+import { ANY_REGISTRY } from "./deployment-schema.ts";
 import { type Endpoint, firstOfPrefix, readMachineApi } from "./endpoint.ts";
 import type { Place, Requirement, Service } from "./requirement.ts";
 
@@ -13,8 +14,16 @@ export interface Spot extends Endpoint {
   readonly mirror: boolean;
   /** Whether somebody outside the site runs it. */
   readonly thirdParty: boolean;
+  /** How a mirror is asked for images. */
+  readonly registry?: MirrorRegistry;
   /** Whether it is reached through the tunnel, so that the node's other routes do not matter. */
   readonly inTunnel: boolean;
+}
+
+/** How a mirror is asked for images. */
+export interface MirrorRegistry extends Pick<Mirror, "basePath" | "object"> {
+  /** The registry that it replaces. */
+  readonly namespace: string;
 }
 
 /** A host of the row that is not measured, and why. */
@@ -174,9 +183,11 @@ function locateWildcard(
   deployment: Deployment,
 ): Located {
   const { pattern, known, unknown } = place;
-  const mirror = mirrorOf(pattern, deployment);
-  if (mirror !== undefined)
-    return { kind: "spots", spots: [mirror], skipped: [], notes: [mirrorNote(pattern, mirror)] };
+  const mirrors = mirrorsOf(pattern, row, deployment);
+  if (mirrors.length > 0) {
+    const notes = mirrors.map((mirror) => mirrorNote(pattern, mirror));
+    return { kind: "spots", spots: mirrors, skipped: [], notes };
+  }
   if (known.length === 0) return locateUnknown(pattern, unknown, deployment);
   const located = locatePublic(row, known, deployment);
   if (located.kind !== "spots") return located;
@@ -203,13 +214,13 @@ function locatePublic(row: Requirement, hosts: readonly string[], deployment: De
     }));
     return proxyOnly(row, deployment) ?? { kind: "spots", spots, skipped: [], notes: [] };
   }
-  const found = hosts.map((host) => ({ host, mirror: mirrorOf(host, deployment) }));
-  const spots = found.flatMap(({ mirror }) => (mirror === undefined ? [] : [mirror]));
+  const found = hosts.map((host) => ({ host, mirrors: mirrorsOf(host, row, deployment) }));
+  const spots = found.flatMap(({ mirrors }) => mirrors);
   if (spots.length === 0) return { kind: "not-applicable", why: withoutMirror(hosts) };
   const skipped = found
-    .filter(({ mirror }) => mirror === undefined)
+    .filter(({ mirrors }) => mirrors.length === 0)
     .map(({ host }) => ({ host, why: withoutMirror([host]) }));
-  const notes = found.flatMap(({ host, mirror }) => (mirror === undefined ? [] : [mirrorNote(host, mirror)]));
+  const notes = found.flatMap(({ host, mirrors }) => mirrors.map((mirror) => mirrorNote(host, mirror)));
   return { kind: "spots", spots, skipped, notes };
 }
 
@@ -225,9 +236,17 @@ function proxyOnly(row: Requirement, deployment: Deployment): Located | undefine
   return undefined;
 }
 
-function mirrorOf(host: string, deployment: Deployment): Spot | undefined {
-  const mirror = deployment.airGapped?.mirrors.find(({ replaces }) => replaces.toLowerCase() === host.toLowerCase());
-  return mirror && { ...spot(mirror.with), mirror: true };
+/** The mirrors of a host, in the order in which they are tried; else those for every registry. */
+function mirrorsOf(host: string, row: Requirement, { airGapped }: Deployment): readonly Spot[] {
+  const all = airGapped?.mirrors ?? [];
+  const own = all.filter(({ replaces }) => replaces.toLowerCase() === host.toLowerCase());
+  const isRegistry = row.probes.some(({ probe }) => probe === "registry");
+  const found = own.length > 0 || !isRegistry ? own : all.filter(({ replaces }) => replaces === ANY_REGISTRY);
+  return found.map(({ with: endpoint, basePath, object }) => ({
+    ...spot(endpoint),
+    mirror: true,
+    registry: { basePath, object, namespace: host },
+  }));
 }
 
 function mirrorNote(host: string, mirror: Spot): string {

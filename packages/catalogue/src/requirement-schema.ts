@@ -1,7 +1,6 @@
 /** The strict schema of a row: it refuses unknown keys, bounds every field, and checks the rules between fields. */
-import { isGrpcMethod, isRequestPath, TARGET_TEXT_WANTED } from "@lifeline/measure";
+import { isGrpcMethod, isRegistryObject, isRequestPath, matchesWildcard, TARGET_TEXT_WANTED } from "@lifeline/measure";
 import * as v from "valibot";
-import { matchesWildcard } from "./endpoint.ts";
 import { flag, host, id, integer, listOf, oneOf, port, record, text, textThat, wildcard } from "./field.ts";
 import {
   CHECKS,
@@ -52,6 +51,7 @@ const absolutePath = textThat(
   `${TARGET_TEXT_WANTED.requestPath}, at most ${PATH_MAX_CHARS} characters`,
 );
 const grpcMethod = textThat(isGrpcMethod, TARGET_TEXT_WANTED.grpcMethod);
+const registryObject = textThat(isRegistryObject, TARGET_TEXT_WANTED.registryObject);
 const alpn = textThat((value) => /^[\x21-\x7e]{1,32}$/.test(value), "an ALPN protocol name such as h2");
 
 /** Omni's TUN drops inner packets under 54 bytes: IPv6 40 + UDP 8 leave 6. 1232 = 1280 − 40 − 8, the tunnel's MTU. */
@@ -80,6 +80,7 @@ const probePlan = v.variant(
       }),
       ...terms,
     }),
+    record({ probe: v.literal("registry"), trust, object: v.exactOptional(registryObject), ...terms }),
     record({
       probe: v.literal("grpc"),
       trust,
@@ -98,7 +99,7 @@ const probePlan = v.variant(
     record({ probe: v.literal("ntp"), ...terms }),
     record({ probe: v.literal("nts"), trust, ...terms }),
   ],
-  "one of tcp, tls, http, grpc, dns, udp, stamp, link, mtu, ntp, nts",
+  "one of tcp, tls, http, registry, grpc, dns, udp, stamp, link, mtu, ntp, nts",
 );
 
 const evidence = (least: number) => listOf(text, "sources", least);

@@ -111,6 +111,8 @@ export type ProbePlan = ProbePlanTerms &
         readonly alpnRequired: boolean;
       }
     | { readonly probe: "http"; readonly trust: TrustSource; readonly expect: HttpExpectation }
+    /** `object`: the image that is asked for. Default: only whether the API answers. */
+    | { readonly probe: "registry"; readonly trust: TrustSource; readonly object?: string }
     | { readonly probe: "grpc"; readonly trust: TrustSource; readonly expect: GrpcExpectation }
     | {
         readonly probe: "dns";

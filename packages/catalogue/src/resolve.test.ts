@@ -73,7 +73,7 @@ describe("resolve, on-prem", () => {
     const trusts = (id: string, facts: NodeFacts) =>
       targets(row(id, onPrem, facts)).targets.flatMap(({ options }) => ("trust" in options ? [options.trust] : []));
     expect(trusts("api-endpoint", node)).toEqual(Array(4).fill({ kind: "private", caPem: CA }));
-    expect(trusts("omni-image-registry", omniHost)).toEqual([{ kind: "public" }]);
+    expect(trusts("omni-image-registry", omniHost)).toEqual([{ kind: "public" }, { kind: "public" }]);
   });
 
   it("requires h2 and gRPC of the Machine API, with the stated times", () => {
@@ -371,9 +371,72 @@ describe("resolve, air-gapped and proxied", () => {
 
   it("measures the mirror instead of the public host, with the mirror's CA", () => {
     const resolved = targets(row("node-ghcr", gapped, v4));
-    expect(ids(resolved)).toEqual(["node-ghcr|tcp|mirror.example:5000|ipv4", "node-ghcr|tls|mirror.example:5000|ipv4"]);
+    expect(ids(resolved)).toEqual([
+      "node-ghcr|tcp|mirror.example:5000|ipv4",
+      "node-ghcr|tls|mirror.example:5000|ipv4",
+      "node-ghcr|registry|mirror.example:5000/v2|ipv4",
+    ]);
     expect(resolved.targets[1]?.options).toMatchObject({ trust: { kind: "private", caPem: CA } });
+    expect(resolved.targets[2]?.options).toMatchObject({
+      trust: { kind: "private", caPem: CA },
+      expect: {
+        basePath: "/v2",
+        object: expect.stringMatching(/^siderolabs\/kubelet\/manifests\//),
+        objectRequired: false,
+        namespace: "ghcr.io",
+        documentedHosts: expect.arrayContaining(["*.githubusercontent.com", "mirror.example", "omni.example"]),
+      },
+    });
     expect(resolved.notes).toEqual(["ghcr.io is replaced by the mirror mirror.example:5000"]);
+  });
+
+  it.each([
+    ["a host", 'with: "https://m.example"', "m.example", 443, "/v2"],
+    ["a host without scheme", "with: m.example", "m.example", 443, "/v2"],
+    ["a path", 'with: "https://m.example/ghcr.io/"', "m.example", 443, "/ghcr.io/v2"],
+    ["a path without scheme", "with: m.example:5000/ghcr.io", "m.example", 5_000, "/ghcr.io/v2"],
+    ["a path that ends with /v2", 'with: "https://m.example/ghcr/v2"', "m.example", 443, "/ghcr/v2"],
+    ["a path as it is", 'with: "http://m.example/v2/ghcr.io", overridePath: true', "m.example", 80, "/v2/ghcr.io"],
+  ])("reads the mirror with %s as containerd does", (_, written, host, port, basePath) => {
+    const { targets: found } = targets(
+      row("node-ghcr", yaml(`airGapped: { mirrors: [{ replaces: ghcr.io, ${written} }] }`), v4),
+    );
+    const registry = found.find(({ options }) => options.probe === "registry");
+    expect(registry).toMatchObject({ host, port, options: { expect: { basePath } } });
+  });
+
+  it("lets mirrors for every registry replace those without their own, and nothing that is no registry", () => {
+    const any = yaml(
+      'airGapped: { mirrors: [{ replaces: "*", with: any.example }, { replaces: gcr.io, with: gcr.example }] }',
+    );
+    const hosts = (id: string) => new Set(targets(row(id, any, v4)).targets.map(({ host }) => host));
+    expect(hosts("node-ghcr")).toEqual(new Set(["any.example"]));
+    expect(hosts("node-kubernetes-registry")).toEqual(new Set(["any.example"]));
+    expect(hosts("node-gcr")).toEqual(new Set(["gcr.example"]));
+    expect(row("node-ghcr-blobs", any, v4).kind).toBe("not-applicable");
+  });
+
+  it("measures every mirror of a host, and asks for the image that each is said to have", () => {
+    const two = yaml(
+      `airGapped:
+  mirrors:
+    - { replaces: ghcr.io, with: a.example, object: own/image/manifests/1.0 }
+    - { replaces: ghcr.io, with: "http://b.example:5000" }
+`,
+    );
+    const resolved = targets(row("node-ghcr", two, v4));
+    expect(resolved.alternatives).toEqual(["a.example:443", "b.example:5000"]);
+    const asked = resolved.targets.flatMap(({ options }) => (options.probe === "registry" ? [options.expect] : []));
+    expect(asked.map(({ object, objectRequired }) => [object, objectRequired])).toEqual([
+      ["own/image/manifests/1.0", true],
+      [expect.stringContaining("kubelet"), false],
+    ]);
+  });
+
+  it("asks a mirror for no path of the host that it replaces", () => {
+    const mirrored = yaml("airGapped: { mirrors: [{ replaces: factory.talos.dev, with: m.example }] }");
+    const probes = targets(row("node-image-factory", mirrored, v4)).targets.map(({ options }) => options.probe);
+    expect(probes).toEqual(["tcp", "tls", "registry"]);
   });
 
   it("plans no TLS at a cleartext mirror, and lets one mirror replace a wildcard", () => {
@@ -429,6 +492,7 @@ describe("resolve, air-gapped and proxied", () => {
       "node-ghcr|tcp|ghcr.io:443|ipv4",
       "node-ghcr|tls|ghcr.io:443|ipv4",
       "node-ghcr|tls|ghcr.io:443|ipv4|via proxy.example:3128",
+      "node-ghcr|registry|ghcr.io:443/v2|ipv4|via proxy.example:3128",
     ]);
     expect(comparisonIds).toEqual(["node-ghcr|tcp|ghcr.io:443|ipv4", "node-ghcr|tls|ghcr.io:443|ipv4"]);
     expect(row("node-time", proxied)).toMatchObject({
@@ -487,7 +551,7 @@ requirements:
     expect(row("our-registry", onPrem, facts, extendCatalogue(page, tcpOnly("registry.example")))).toMatchObject({
       kind: "unresolved",
       why: "it is reached through an HTTP proxy, and none of the row's probes (tcp) can go through one",
-      next: "add a probe that a proxy carries (tls, http, grpc), or list the hosts in NO_PROXY if the node reaches them directly",
+      next: "add a probe that a proxy carries (tls, http, grpc, registry), or list the hosts in NO_PROXY if the node reaches them directly",
     });
     const both = targets(
       row("our-registry", onPrem, facts, extendCatalogue(page, tcpOnly("registry.example 10.0.0.9"))),
@@ -509,6 +573,7 @@ requirements:
       grpc: 7,
       ntp: 10,
       nts: 11,
+      registry: 12,
     };
     const { rows } = resolve(page, onPrem, node, { cadenceMs: 10_000, timeoutMs });
     const api = rows.find(({ requirement }) => requirement.id === "api-endpoint");
@@ -532,6 +597,7 @@ describe("resolve, by observations of the node", () => {
     const through = targets(row("node-ghcr", onPrem, { ...configured, proxy }));
     expect(through.targets.filter((target) => !through.comparisonIds.includes(target.id)).map(({ id }) => id)).toEqual([
       "node-ghcr|tls|ghcr.io:443|ipv4|via 10.0.0.8:3128",
+      "node-ghcr|registry|ghcr.io:443/v2|ipv4|via 10.0.0.8:3128",
     ]);
   });
 
@@ -570,7 +636,7 @@ describe("resolve, by observations of the node", () => {
       targets(
         row("node-ghcr", onPrem, { ...configured, families: routed, proxy: { ...proxy, https: { host, port: 1 } } }),
       )
-        .targets.filter((target) => target.proxy !== undefined)
+        .targets.filter(({ proxy: through, options }) => through !== undefined && options.probe === "tls")
         .map(({ family }) => family);
     expect(families("10.0.0.8", [4, 6])).toEqual([4]);
     expect(families("fd00::8", [4, 6])).toEqual([6]);

@@ -14,6 +14,7 @@ import {
   type ProbeOptions,
   type ProxyEndpoint,
   type RecordType,
+  type RegistryExpectation,
   recordTypeOf,
   type Target,
   type Trust,
@@ -22,6 +23,7 @@ import {
 import type { Catalogue } from "./catalogue.ts";
 import { exemption, type NodeFacts } from "./condition.ts";
 import type { Deployment } from "./deployment.ts";
+import { documentedHosts } from "./documented-hosts.ts";
 import { firstOfPrefix, isLoopback } from "./endpoint.ts";
 import { coversPrefix, httpsProxyFor } from "./no-proxy.ts";
 import { isPublicWithSaas, type Located, locate, type Spot, serviceSpots, tunnelPrefix } from "./place.ts";
@@ -49,6 +51,7 @@ export interface PlanTimes {
  *   show within 5 s.
  * - Time servers: 2500 ms for the answer to one packet. Their packets are 2 s apart at least, so that a path with a
  *   delay of a second loses nothing.
+ * - Registries: 10 s. An attempt takes up to four requests there, and one for a token.
  */
 export const DEFAULT_TIMES: PlanTimes = {
   cadenceMs: 1_000,
@@ -64,6 +67,7 @@ export const DEFAULT_TIMES: PlanTimes = {
     grpc: 2_500,
     ntp: 2_500,
     nts: 2_500,
+    registry: 10_000,
   },
 };
 
@@ -88,6 +92,8 @@ export type ResolvedRow =
       readonly comparisonIds: readonly string[];
       /** Ids of targets that somebody outside the site runs (Requirement.operator). */
       readonly thirdPartyIds: readonly string[];
+      /** Endpoints (host:port) of which one is enough, such as the mirrors of one host. Empty: each must work. */
+      readonly alternatives: readonly string[];
       readonly skipped: readonly Skipped[];
       /** Notes for people: which hosts are measured for a wildcard, which mirror replaces a host. */
       readonly notes: readonly string[];
@@ -127,7 +133,8 @@ export function resolve(
   facts: NodeFacts,
   times: PlanTimes = DEFAULT_TIMES,
 ): Resolution {
-  const rows = catalogue.requirements.map((requirement) => resolveRow(requirement, deployment, facts, times));
+  const documented = documentedHosts(catalogue, deployment);
+  const rows = catalogue.requirements.map((row) => resolveRow(row, { deployment, facts, times, documented }));
   return { catalogueVersion: catalogue.version, rows, site: siteFactsOf(deployment, facts) };
 }
 
@@ -136,7 +143,17 @@ export function resolvedTargets(resolution: Resolution): readonly Target[] {
   return resolution.rows.flatMap((row) => (row.kind === "targets" ? row.targets : []));
 }
 
-function resolveRow(requirement: Requirement, deployment: Deployment, facts: NodeFacts, times: PlanTimes): ResolvedRow {
+/** What every row is resolved with. */
+interface Surroundings {
+  readonly deployment: Deployment;
+  readonly facts: NodeFacts;
+  readonly times: PlanTimes;
+  /** Hosts and wildcard domains that answers may redirect to. */
+  readonly documented: readonly string[];
+}
+
+function resolveRow(requirement: Requirement, surroundings: Surroundings): ResolvedRow {
+  const { deployment, facts } = surroundings;
   const exempt = exemption(requirement, deployment, facts);
   if (exempt !== undefined) return { requirement, ...exempt };
   if (requirement.check !== undefined) {
@@ -144,7 +161,7 @@ function resolveRow(requirement: Requirement, deployment: Deployment, facts: Nod
   }
   const located = locate(requirement, deployment, facts);
   if (located.kind !== "spots") return { requirement, ...located };
-  return targetRow(requirement, located, deployment, facts, times);
+  return targetRow(requirement, located, surroundings);
 }
 
 /** Port of the event sink inside the tunnel (omni internal/pkg/config, eventSinkPort). */
@@ -168,10 +185,9 @@ function checkedFacts(name: Check, facts: NodeFacts): CheckedFacts {
 function targetRow(
   requirement: Requirement,
   located: Extract<Located, { kind: "spots" }>,
-  deployment: Deployment,
-  facts: NodeFacts,
-  times: PlanTimes,
+  surroundings: Surroundings,
 ): ResolvedRow {
+  const { deployment, facts } = surroundings;
   const targets = new Map<string, Target>();
   const compared = new Set<string>();
   const thirdParty = new Set<string>();
@@ -186,7 +202,7 @@ function targetRow(
     for (const spot of spots) {
       const proxy = proxyOf(requirement, spot, deployment, facts);
       for (const recordType of recordTypesOf(plan, facts)) {
-        const aim = { requirement, plan: asked, spot, deployment, facts, times, proxy, recordType };
+        const aim = { ...surroundings, requirement, plan: asked, spot, proxy, recordType };
         addTargets(aim, { targets, compared, thirdParty, skipped });
       }
     }
@@ -200,6 +216,7 @@ function targetRow(
       skipped: [...skipped.values()],
       comparisonIds: [...compared],
       thirdPartyIds: [...thirdParty],
+      alternatives: alternativesOf(located.spots),
       notes,
     };
   }
@@ -210,6 +227,12 @@ function targetRow(
     why: why || "none of the row's probes can measure its endpoint",
     next: "give the node an address and a route of the endpoint's family, or name an endpoint that it can reach",
   };
+}
+
+/** The mirrors of a row, if it has several: containerd tries one after the other. */
+function alternativesOf(spots: readonly Spot[]): readonly string[] {
+  const mirrors = new Set(spots.filter(({ mirror }) => mirror).map(({ host, port }) => endpointName(host, port)));
+  return mirrors.size > 1 ? [...mirrors] : [];
 }
 
 /** A row with only comparisons is unresolved: direct attempts show nothing about the path through a proxy (M4). */
@@ -223,13 +246,10 @@ function onlyCompared(requirement: Requirement): ResolvedRow {
   };
 }
 
-interface Aim {
+interface Aim extends Surroundings {
   readonly requirement: Requirement;
   readonly plan: ProbePlan;
   readonly spot: Spot;
-  readonly deployment: Deployment;
-  readonly facts: NodeFacts;
-  readonly times: PlanTimes;
   /** The proxy for HTTPS to the spot; undefined: direct. */
   readonly proxy: ProxyEndpoint | undefined;
   /** What a DNS probe queries; undefined for other probes. */
@@ -277,30 +297,37 @@ function isBehindProxy(service: Service): boolean {
 }
 
 /** The protocols that an HTTP proxy carries end to end (CONNECT). */
-const PROXIED: readonly ProbeKind[] = ["tls", "http", "grpc"];
+const PROXIED: readonly ProbeKind[] = ["tls", "http", "grpc", "registry"];
 
-function addTargets(aim: Aim, { targets, compared, thirdParty, skipped }: Aimed): void {
+function addTargets(aim: Aim, aimed: Aimed): void {
   const { plan, spot, facts, proxy } = aim;
-  const { host } = spot;
-  for (const family of familiesOf(spot)) {
-    if (!spot.inTunnel && !isLoopback(host) && !routedFamilies(facts).includes(family)) {
-      if (proxy === undefined)
-        skipped.set(`${host} ${family}`, { host, family, why: `this node has no route for IPv${family}` });
-      continue;
-    }
-    const direct = targetOf(aim, family, undefined);
-    if (direct === undefined) continue;
-    targets.set(direct.id, direct);
-    if (spot.thirdParty) thirdParty.add(direct.id);
-    if (proxy !== undefined) compared.add(direct.id);
+  for (const target of directTargets(aim, aimed.skipped)) {
+    aimed.targets.set(target.id, target);
+    if (spot.thirdParty) aimed.thirdParty.add(target.id);
+    if (proxy !== undefined) aimed.compared.add(target.id);
   }
   if (proxy === undefined || !PROXIED.includes(plan.probe)) return;
   for (const family of proxyFamilies(proxy, facts)) {
     const proxied = targetOf(aim, family, proxy);
     if (proxied === undefined) continue;
-    targets.set(proxied.id, proxied);
-    if (spot.thirdParty) thirdParty.add(proxied.id);
+    aimed.targets.set(proxied.id, proxied);
+    if (spot.thirdParty) aimed.thirdParty.add(proxied.id);
   }
+}
+
+/** The targets without a proxy. With one they are comparisons, which cost an endpoint no more than a handshake (P1). */
+function directTargets(aim: Aim, skipped: Aimed["skipped"]): readonly Target[] {
+  const { plan, spot, facts, proxy } = aim;
+  const { host } = spot;
+  if (proxy !== undefined && plan.probe === "registry") return [];
+  return familiesOf(spot).flatMap((family) => {
+    if (spot.inTunnel || isLoopback(host) || routedFamilies(facts).includes(family)) {
+      return targetOf(aim, family, undefined) ?? [];
+    }
+    if (proxy === undefined)
+      skipped.set(`${host} ${family}`, { host, family, why: `this node has no route for IPv${family}` });
+    return [];
+  });
 }
 
 function targetOf(aim: Aim, family: IpFamily, proxy: ProxyEndpoint | undefined): Target | undefined {
@@ -349,11 +376,12 @@ function familiesOf(spot: Spot): readonly IpFamily[] {
 
 /** The probe's options at this endpoint; undefined for TLS at a cleartext endpoint. */
 function optionsOf(
-  { requirement, plan, spot, deployment, recordType }: Aim,
+  { requirement, plan, spot, deployment, documented, recordType }: Aim,
   family: IpFamily,
 ): ProbeOptions | undefined {
   const { stampAuthenticated: authenticated } = deployment.omni;
   const trustIn = (source: TrustSource) => trustOf(requirement, source, spot, deployment);
+  const secured = spot.secure && "trust" in plan ? { trust: trustIn(plan.trust) } : {};
   switch (plan.probe) {
     case "tcp":
       return { probe: "tcp", acceptReset: plan.acceptReset };
@@ -362,9 +390,12 @@ function optionsOf(
       return spot.secure ? { probe: "tls", trust: trustIn(plan.trust), alpn, alpnRequired } : undefined;
     }
     case "http":
-      return { probe: "http", expect: plan.expect, ...(spot.secure ? { trust: trustIn(plan.trust) } : {}) };
+      // The path is that of the original host. A mirror serves images and not that path.
+      return spot.mirror ? undefined : { probe: "http", expect: plan.expect, ...secured, documentedHosts: documented };
+    case "registry":
+      return { probe: "registry", expect: registryOf(plan.object, spot, documented), ...secured };
     case "grpc":
-      return { probe: "grpc", expect: plan.expect, ...(spot.secure ? { trust: trustIn(plan.trust) } : {}) };
+      return { probe: "grpc", expect: plan.expect, ...secured };
     case "dns":
       return {
         probe: "dns",
@@ -389,6 +420,22 @@ function optionsOf(
         requiredBytes: family === 4 ? plan.requiredBytes.ipv4 : plan.requiredBytes.ipv6,
       };
   }
+}
+
+/** A public registry must have the image of the catalogue; a mirror must have the one that the deployment names. */
+function registryOf(
+  object: string | undefined,
+  { registry }: Spot,
+  documentedHosts: readonly string[],
+): RegistryExpectation {
+  const asked = registry?.object ?? object;
+  return {
+    basePath: registry?.basePath ?? "/v2",
+    ...(asked === undefined ? {} : { object: asked }),
+    objectRequired: registry === undefined || registry.object !== undefined,
+    ...(registry === undefined ? {} : { namespace: registry.namespace }),
+    documentedHosts,
+  };
 }
 
 /** The deployment decides the trust of a mirror, because mirrors need not have public certificates. */

@@ -8,6 +8,7 @@ export {
   systemClock,
   type Timer,
 } from "./clock.ts";
+export { matchesHost, matchesWildcard } from "./host-pattern.ts";
 export {
   type Blame,
   CAUSES,
@@ -48,6 +49,7 @@ export {
   type ProxyEndpoint,
   RECORD_TYPES,
   type RecordType,
+  type RegistryExpectation,
   recordTypeOf,
   requirementIdOf,
   type Target,
@@ -62,6 +64,9 @@ export {
   isCertificatesPem,
   isDnsName,
   isGrpcMethod,
+  isHostPattern,
+  isRegistryObject,
+  isRegistryPath,
   isRequestPath,
   isTargetHost,
   literalFamily,

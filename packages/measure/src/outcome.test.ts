@@ -73,7 +73,7 @@ const FACTS: Record<Reason, readonly [OutcomeKind, Blame, Cause, OutcomeClass]> 
   "grpc-credentials": ["rejected", "peer", "grpc-credentials", "bad"],
   "grpc-status": ["rejected", "peer", "grpc-status", "bad"],
   "not-a-registry": ["rejected", "peer", "not-a-registry", "bad"],
-  "registry-credentials": ["rejected", "nobody", "registry-credentials", "inconclusive"],
+  "registry-private": ["answered", "nobody", "none", "good"],
   "object-missing": ["rejected", "peer", "object-missing", "bad"],
   "object-unproven": ["rejected", "nobody", "object-missing", "inconclusive"],
   "redirect-not-allowed": ["not-sent", "interception", "http-redirected", "bad"],

@@ -80,7 +80,6 @@ export const CAUSES = [
   "grpc-credentials",
   "grpc-status",
   "not-a-registry",
-  "registry-credentials",
   "object-missing",
   "proxy",
   "no-proxy",
@@ -446,11 +445,11 @@ const facts = {
     cause: "not-a-registry",
     meaning: "the answer to /v2/ is not that of a container registry",
   },
-  "registry-credentials": {
-    kind: "rejected",
+  "registry-private": {
+    kind: "answered",
     blame: "nobody",
-    cause: "registry-credentials",
-    meaning: "the registry requires credentials, which this agent does not have: nothing is known of its images",
+    cause: "none",
+    meaning: "a registry answers and requires credentials, which this agent does not have: its images are not proven",
   },
   "object-missing": {
     kind: "rejected",

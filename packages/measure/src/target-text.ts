@@ -13,6 +13,10 @@ export const TARGET_TEXT_WANTED = {
   requestPath:
     "a path that begins with /, with or without query (RFC 3986): no spaces, no #, non-ASCII characters as %XX",
   grpcMethod: "the path of a gRPC method, such as /package.Service/Method",
+  registryPath: "a path that begins with /, without query and without / at the end",
+  registryObject:
+    "an image such as siderolabs/kubelet/manifests/v1.34.0: repository, then manifests or blobs, then a tag or digest",
+  hostPattern: "a host name, or a wildcard domain such as *.example.com",
   alpnName: "an ALPN name of 1 to 255 printable ASCII characters, such as h2",
   certificates: "PEM certificates, each of which can be read",
 } as const;
@@ -31,6 +35,9 @@ const REQUEST_PATH = /^\/(?:[\w.~!$&'()*+,;=:@/?-]|%[\da-f]{2})*$/i;
 
 /** `/` service `/` method (gRPC over HTTP/2, "Path"), both of the characters of protobuf names. */
 const GRPC_METHOD = /^\/[\w.]{1,200}\/\w{1,100}$/;
+
+/** Name and reference of the OCI distribution specification, with the kind of object between them. */
+const REGISTRY_OBJECT = /^[a-z0-9][a-z0-9._/-]{0,200}\/(manifests|blobs)\/[\w][\w.:-]{0,127}$/;
 
 /** 1–255 bytes (RFC 7301 §3.1). Node compares names as text, which is correct only for ASCII. */
 const ALPN_NAME = /^[\x21-\x7e]{1,255}$/;
@@ -74,6 +81,21 @@ export function isRequestPath(path: string): boolean {
 /** Whether `path` is that of a gRPC method. */
 export function isGrpcMethod(path: string): boolean {
   return GRPC_METHOD.test(path);
+}
+
+/** Whether `path` can be the base path of a registry's API. */
+export function isRegistryPath(path: string): boolean {
+  return isRequestPath(path) && !path.endsWith("/") && !path.includes("?");
+}
+
+/** Whether `object` names an image (OCI distribution specification, name and reference). */
+export function isRegistryObject(object: string): boolean {
+  return REGISTRY_OBJECT.test(object);
+}
+
+/** Whether `pattern` is a host name or a wildcard domain. */
+export function isHostPattern(pattern: string): boolean {
+  return isTargetHost(pattern.startsWith("*.") ? pattern.slice(2) : pattern);
 }
 
 /** Whether ALPN can offer `name`. */

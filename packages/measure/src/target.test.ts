@@ -23,6 +23,10 @@ const TARGETS: Record<ProbeKind, readonly [ProbeOptions, id: string]> = {
   udp: [{ probe: "udp", payloadBytes: 16, expectRefusal: false }, "r|udp|h:1|ipv4"],
   stamp: [{ probe: "stamp", authenticated: false }, "r|stamp|h:1|ipv4"],
   link: [{ probe: "link" }, "r|link|h:1|ipv4"],
+  registry: [
+    { probe: "registry", expect: { basePath: "/v2", objectRequired: true, documentedHosts: [] } },
+    "r|registry|h:1/v2|ipv4",
+  ],
   mtu: [{ probe: "mtu", authenticated: false, requiredBytes: 1_360 }, "r|mtu|h:1|ipv4"],
   ntp: [{ probe: "ntp" }, "r|ntp|h:1|ipv4"],
   nts: [{ probe: "nts", trust: { kind: "public" } }, "r|nts|h:1|ipv4"],

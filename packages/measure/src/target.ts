@@ -1,7 +1,20 @@
 /** What to measure: one address family, one port, one protocol. IPv4 and IPv6 are two targets (M1). */
 
 /** The protocols a probe speaks; one file of `probe` each. */
-export const PROBE_KINDS = ["dns", "tcp", "tls", "http", "grpc", "udp", "stamp", "link", "mtu", "ntp", "nts"] as const;
+export const PROBE_KINDS = [
+  "dns",
+  "tcp",
+  "tls",
+  "http",
+  "grpc",
+  "udp",
+  "stamp",
+  "link",
+  "mtu",
+  "ntp",
+  "nts",
+  "registry",
+] as const;
 export type ProbeKind = (typeof PROBE_KINDS)[number];
 
 /** Internet Protocol version of a target's address. */
@@ -24,6 +37,20 @@ export interface HttpExpectation {
   readonly statuses: readonly number[];
   /** `empty`: a body is the page of something else. Default: any body. */
   readonly body?: "empty";
+}
+
+/** What a container registry must answer. */
+export interface RegistryExpectation {
+  /** Where the API is: `/v2`, or the path of a mirror. Without a slash at the end. */
+  readonly basePath: string;
+  /** The image that is asked for, `repository/manifests/reference`. Absent: only whether the API answers. */
+  readonly object?: string;
+  /** Whether the registry must have the image. A mirror may hold others only. */
+  readonly objectRequired: boolean;
+  /** The registry that a mirror is asked for. Absent: it is the registry itself. */
+  readonly namespace?: string;
+  /** Hosts and wildcard domains that may give tokens, and that an answer may redirect to. */
+  readonly documentedHosts: readonly string[];
 }
 
 /** What a call of an unknown method must answer to prove that a gRPC server has the service. */
@@ -64,6 +91,14 @@ export type ProbeOptions =
       /** Absent: cleartext HTTP. */
       readonly trust?: Trust;
       readonly expect: HttpExpectation;
+      /** Hosts and wildcard domains that an answer may redirect to. Default: none but the target's own. */
+      readonly documentedHosts?: readonly string[];
+    }
+  | {
+      readonly probe: "registry";
+      /** Absent: cleartext HTTP. */
+      readonly trust?: Trust;
+      readonly expect: RegistryExpectation;
     }
   | {
       readonly probe: "grpc";
@@ -137,7 +172,10 @@ export interface Target {
   readonly host: string;
   /** 1–65535; 0 for a link. */
   readonly port: number;
-  /** Only for tls, http and grpc; absent: direct. With a proxy, `family` is that of the connection to the proxy. */
+  /**
+   * Only for tls, http, grpc and registry; absent: direct. With a proxy, `family` is that of the connection to the
+   * proxy.
+   */
   readonly proxy?: ProxyEndpoint;
   readonly family: IpFamily;
   /**
@@ -173,6 +211,7 @@ export function requirementIdOf(targetId: string): string {
 export function detailOf(options: ProbeOptions): string {
   if (options.probe === "http") return options.expect.path;
   if (options.probe === "dns") return `/${options.query}/${options.type}`;
+  if (options.probe === "registry") return options.expect.basePath;
   // The judge compares small and large datagrams to one closed port.
   return options.probe === "udp" && options.expectRefusal ? `/${options.payloadBytes}` : "";
 }

@@ -76,15 +76,32 @@ describe("the HTTP probe over HTTP/1.1", () => {
   });
 
   it.each([
-    ["another host", "http://portal.test/login?token=secret", [], "http-redirected", "http://portal.test/login"],
-    ["another host, which was expected", "https://cdn.test/blob", [302], "answered", "https://cdn.test/blob"],
+    ["another host", "https://portal.test/login?token=secret", [], "http-redirected", "https://portal.test"],
+    ["another host, whatever the status", "https://portal.test/", [302], "http-redirected", "https://portal.test"],
+    ["a documented host", "https://cdn.test/blob?signature=secret", [302], "answered", "https://cdn.test"],
+    ["a host of a documented domain", "https://a.b.storage.test/x", [], "answered", "https://a.b.storage.test"],
+    ["the domain itself", "https://storage.test/x", [], "http-redirected", "https://storage.test"],
+    ["a documented host in cleartext", "http://cdn.test/blob", [], "http-redirected", "http://cdn.test"],
+    ["another port of it", "https://cdn.test:8443/", [], "http-redirected", "https://cdn.test:8443"],
+    ["an address", "https://192.0.2.1/", [], "http-redirected", "https://192.0.2.1"],
+    ["an IPv6 address", "https://[2001:db8::1]/", [], "http-redirected", "https://[2001:db8::1]"],
+    [
+      "a documented host, with a status that is not expected",
+      "https://cdn.test/",
+      [200],
+      "http-status",
+      "https://cdn.test",
+    ],
     ["the same host", "/elsewhere", [], "answered", undefined],
     ["a location that cannot be parsed", "http://[", [], "answered", undefined],
   ])("records and does not follow a redirect to %s", async (_, location, statuses, reason, recorded) => {
     await using peer = await statusPeer(302, { location });
-    const sample = await probeHttp(peer.port, { statuses });
+    const documentedHosts = ["cdn.test", "*.storage.test", "192.0.2.1"];
+    const options = { probe: "http", expect: { ...expectation, statuses }, documentedHosts } as const;
+    const sample = await probe(targetOf(options, { port: peer.port, host: "localhost" }), worldOf());
     expect(sample.outcome.reason).toBe(reason);
     if (recorded !== undefined) expect(sample.evidence.redirects).toEqual([recorded]);
+    expect(JSON.stringify(sample)).not.toContain("secret");
   });
 
   it.each([

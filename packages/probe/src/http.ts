@@ -1,19 +1,27 @@
 /**
  * HTTP/1.1 and HTTP/2: the host answers in the required version with an expected status.
  *
- * 1. Redirects are recorded and never followed (M1). One that leads to another host is a captive portal or block page,
- *    unless its status is among the expected ones.
+ * 1. Redirects are recorded and never followed (M1). One that leads to a host that no document names is a captive
+ *    portal or a block page.
  * 2. Of a body only the beginning is read, and only where an empty one is expected. Its length, media type and title
  *    are kept. Headers are bounded by `HEADERS_MAX_BYTES`.
  */
 import { endpointName, type HttpExpectation, type Reason, type Target } from "@lifeline/measure";
 import { closeChannel, openChannel } from "./channel.ts";
 import { isExpired } from "./deadline.ts";
-import { type Exchanged, type HttpResponse, headerOf, reasonOfExchangeCode, USER_AGENT } from "./exchange.ts";
+import {
+  type Exchanged,
+  type HttpResponse,
+  headerOf,
+  type ResponseHeaders,
+  reasonOfExchangeCode,
+  USER_AGENT,
+} from "./exchange.ts";
 import { exchangeHttp1 } from "./http1-exchange.ts";
 import { exchangeHttp2, type Http2Request } from "./http2-exchange.ts";
 import { boundedText, emptyTrace, noteLateness, outcome, resultOf, type Trace } from "./probe-result.ts";
-import type { ProbeProtocol } from "./protocol.ts";
+import type { OptionsOf, ProbeProtocol } from "./protocol.ts";
+import { isDocumented, originText, redirectOrigin } from "./redirect.ts";
 import { retryAfterMs } from "./retry-after.ts";
 
 /** Statuses from here on are errors (RFC 9110 §15.5). They are accepted only when they are expected explicitly. */
@@ -32,7 +40,8 @@ const UPSTREAM_STATUSES: readonly number[] = [502, 503, 504];
 const ALPN = { "1.1": ["http/1.1"], "2": ["h2", "http/1.1"] } as const;
 
 /** Answered by an expected status from the target's own host in the required version. */
-export const probeHttp: ProbeProtocol<"http"> = async (target, { trust, expect }, world) => {
+export const probeHttp: ProbeProtocol<"http"> = async (target, options, world) => {
+  const { trust, expect } = options;
   const trace = emptyTrace();
   const channel = await openChannel(world, target, { trust, alpn: ALPN[expect.version] }, trace);
   if (channel.kind === "ended") return resultOf(trace, channel.outcome);
@@ -59,7 +68,7 @@ export const probeHttp: ProbeProtocol<"http"> = async (target, { trust, expect }
       if (stalled !== undefined) return resultOf(trace, stalled);
       trace.phases.firstByteNs = deadline.elapsedNs() - startedNs - (trace.phases.requestNs ?? 0);
     }
-    const reason = judgeExchange(exchanged, target, trust !== undefined, expect, trace, world.clock.wallMs());
+    const reason = judgeExchange(exchanged, target, trust !== undefined, options, trace, world.clock.wallMs());
     return resultOf(trace, outcome(reason, "first-byte"));
   } finally {
     closeChannel(channel);
@@ -72,7 +81,7 @@ function agreesOn(version: HttpExpectation["version"], alpn: string | undefined)
 }
 
 /** `:authority` and `Host` leave out the scheme's own port (RFC 9110 §4.2.3). */
-function authorityOf({ host, port }: Pick<Target, "host" | "port">, isSecure: boolean): string {
+export function authorityOf({ host, port }: Pick<Target, "host" | "port">, isSecure: boolean): string {
   return port === (isSecure ? 443 : 80) ? endpointName(host, port).replace(/:\d+$/, "") : endpointName(host, port);
 }
 
@@ -95,7 +104,7 @@ function judgeExchange(
   exchanged: Exchanged,
   target: Target,
   isSecure: boolean,
-  expect: HttpExpectation,
+  { expect, documentedHosts = [] }: OptionsOf<"http">,
   trace: Trace,
   wallMs: number,
 ): Reason {
@@ -106,30 +115,36 @@ function judgeExchange(
   const { status, headers } = exchanged;
   trace.evidence.httpStatus = status;
   if (isRateLimited(exchanged, trace, wallMs)) return "rate-limited";
-  const location = headerOf(headers, "location");
-  const redirect = location === undefined ? null : URL.parse(location, originOf(target, isSecure));
-  // Without the query, which may hold the signature of a download (S1).
-  if (redirect !== null) trace.evidence.redirects = [boundedText(`${redirect.origin}${redirect.pathname}`)];
-  if (!isAccepted(status, expect.statuses)) {
-    if (redirect !== null && isRedirect(status) && !isSameHost(redirect, target, isSecure)) return "http-redirected";
-    return UPSTREAM_STATUSES.includes(status) ? "upstream-down" : "http-status";
-  }
-  if (
-    expect.statuses.length === 0 &&
-    redirect !== null &&
-    isRedirect(status) &&
-    !isSameHost(redirect, target, isSecure)
-  )
+  const location = isRedirect(status) ? headerOf(headers, "location") : undefined;
+  const redirect = location === undefined ? null : redirectOrigin(location, originOf(target, isSecure));
+  if (redirect !== null) trace.evidence.redirects = [originText(redirect)];
+  if (redirect !== null && !isSameHost(redirect, target, isSecure) && !isDocumented(redirect, documentedHosts)) {
     return "http-redirected";
+  }
+  if (!isAccepted(status, expect.statuses)) return isUpstreamStatus(status) ? "upstream-down" : "http-status";
   return isPage(exchanged, trace) ? "unexpected-page" : "answered";
 }
 
 /** Whether the endpoint answers that it is asked too often. Then the trace holds its pause. */
 export function isRateLimited({ status, headers }: HttpResponse, trace: Trace, wallMs: number): boolean {
-  if (status !== TOO_MANY_REQUESTS) return false;
-  const given = { retryAfter: headerOf(headers, "retry-after"), date: headerOf(headers, "date") };
-  trace.evidence.retryAfterMs = retryAfterMs(given, wallMs);
+  if (!isRateLimitedStatus(status)) return false;
+  trace.evidence.retryAfterMs = pauseOf(headers, wallMs);
   return true;
+}
+
+/** Whether a status says that the endpoint is asked too often. */
+export function isRateLimitedStatus(status: number): boolean {
+  return status === TOO_MANY_REQUESTS;
+}
+
+/** The pause that an answer asks for, ms. */
+export function pauseOf(headers: ResponseHeaders, wallMs: number): number {
+  return retryAfterMs({ retryAfter: headerOf(headers, "retry-after"), date: headerOf(headers, "date") }, wallMs);
+}
+
+/** Whether a status is that of a proxy whose server is down. */
+export function isUpstreamStatus(status: number): boolean {
+  return UPSTREAM_STATUSES.includes(status);
 }
 
 function isAccepted(status: number, statuses: readonly number[]): boolean {

@@ -9,6 +9,7 @@ import { probeNtp } from "./ntp.ts";
 import { probeNts } from "./nts.ts";
 import type { ProbeResult } from "./probe-result.ts";
 import type { ProbeProtocol } from "./protocol.ts";
+import { probeRegistry } from "./registry.ts";
 import { NO_WATCH, type SilenceWatch } from "./silence-watch.ts";
 import { probeStamp } from "./stamp.ts";
 import { probeTcp } from "./tcp.ts";
@@ -30,6 +31,7 @@ const PROTOCOLS: { readonly [Kind in ProbeKind]: ProbeProtocol<Kind> } = {
   mtu: probeMtu,
   ntp: probeNtp,
   nts: probeNts,
+  registry: probeRegistry,
 };
 
 /**

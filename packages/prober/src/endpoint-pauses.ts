@@ -12,7 +12,13 @@ import { type Clock, NS_PER_MS, type ProbeKind, type Sample, type Target } from 
 const PAUSES_MAX = 512;
 
 /** Probes that make requests of one protocol. Those that are not listed are protocols of their own. */
-const PROTOCOL: Partial<Record<ProbeKind, string>> = { http: "http", grpc: "http", ntp: "time", nts: "time" };
+const PROTOCOL: Partial<Record<ProbeKind, string>> = {
+  http: "http",
+  grpc: "http",
+  registry: "http",
+  ntp: "time",
+  nts: "time",
+};
 
 interface Pause {
   /** Monotonic time, ns. */

@@ -209,11 +209,6 @@ export const CAUSE_FACTS: Readonly<Record<Cause, CauseFacts>> = {
     "The answer to /v2/, twice: 404, a page, or 401 without a challenge.",
     "Look for a block page. Otherwise nothing: the mirror's owner corrects its address or path.",
   ),
-  "registry-credentials": facts(
-    "The registry requires credentials, so its images are not proven.",
-    "401 for the image, with a challenge that no anonymous token satisfies.",
-    "Nothing.",
-  ),
   "object-missing": facts(
     "The registry does not have the image that the catalogue asks for.",
     "404 for the image, twice; /v2/ answers as a registry does.",

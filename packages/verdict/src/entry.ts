@@ -21,6 +21,8 @@ export interface Entry {
   readonly comparison: boolean;
   /** Whether somebody outside the site runs the endpoint. */
   readonly thirdParty: boolean;
+  /** Other endpoints (host:port) of the row of which one is enough; empty: this one must work. */
+  readonly alternatives: readonly string[];
   /** Only for targets of the SideroLink UDP port. */
   readonly udpEvidence: UdpEvidence | undefined;
 }

@@ -1,5 +1,5 @@
 /** What the probes saw, in one sentence with figures (J2). */
-import { type Target, targetPlace } from "@lifeline/measure";
+import { reasonFacts, type Target, targetPlace } from "@lifeline/measure";
 import { lossOf } from "@lifeline/window";
 import { addressesPhrase } from "./address-states.ts";
 import { inPercent, inSeconds, lossPhrase, rttPhrase, seenPhrase, timeOfDay, timePhrase } from "./phrase.ts";
@@ -34,7 +34,7 @@ function sentence(own: TargetVerdict): string {
   const over = `over the last ${inSeconds(lookbackMs)}`;
   switch (basis) {
     case "answered":
-      return `${answeredShare(own)} ${over}${address(own)}${rtt(own)}${clock(own)}.`;
+      return `${answeredShare(own)} ${over}${address(own)}${rtt(own)}${clock(own)}${reservation(own)}.`;
     case "failed":
       return `${seenPhrase(reason, seen)}, ${stateShare(own)}; ${answeredShare(own)} ${over}.`;
     case "intermittent":
@@ -82,6 +82,13 @@ function failedRatio({ lookback, reason }: TargetVerdict): string {
 
 function address({ seen }: TargetVerdict): string {
   return seen?.evidence.address === undefined ? "" : ` at ${seen.evidence.address}`;
+}
+
+/** What a good answer leaves open. */
+function reservation({ seen }: TargetVerdict): string {
+  if (seen === undefined || seen.reason === "answered") return "";
+  const { kind, meaning } = reasonFacts(seen.reason);
+  return kind === "answered" ? `; ${meaning}` : "";
 }
 
 function rtt({ lookback }: TargetVerdict): string {

@@ -75,6 +75,7 @@ function entriesOf(row: ResolvedRow, { windows, nowMs, thresholds }: Judgement):
       followsFrom: undefined,
       comparison: row.comparisonIds.includes(target.id),
       thirdParty: row.thirdPartyIds.includes(target.id),
+      alternatives: row.alternatives.filter((endpoint) => endpoint !== targetPlace(target)),
       udpEvidence: undefined,
     };
   });

@@ -29,6 +29,7 @@ describe("a row of a target", () => {
     targets: [tcp],
     skipped: [],
     notes: [],
+    alternatives: [],
     comparisonIds,
     thirdPartyIds: [],
     requirement: requirementOf("r", undefined, obligation),

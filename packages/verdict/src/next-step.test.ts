@@ -62,7 +62,7 @@ const OWNERS: Record<Reason, RegExp> = {
   "grpc-credentials": /^Omni owner: exempt omni\.test:443 from authentication/,
   "grpc-status": /^Omni owner: read the log/,
   "not-a-registry": /^Owner of omni\.test:443: serve the registry API/,
-  "registry-credentials": /^Node owner: check on a node that it pulls from omni\.test:443/,
+  "registry-private": /^$/,
   "object-missing": /^Owner of omni\.test:443: find out why this public image does not exist/,
   "object-unproven": /^Deployment owner: name an image that omni\.test:443 has/,
   "redirect-not-allowed": /^Network team: find out why omni\.test resolves to an address inside/,

@@ -79,8 +79,7 @@ const steps: Record<Reason, Step | string> = {
   "grpc-status": (_, where) => `Omni owner: read the log of the proxy and of Omni at ${where} for this gRPC status.`,
   "not-a-registry": (_, where) =>
     `Owner of ${where}: serve the registry API there; deployment owner: check the host, path and overridePath of the mirror.`,
-  "registry-credentials": (_, where) =>
-    `Node owner: check on a node that it pulls from ${where} with its credentials; the agent has none.`,
+  "registry-private": "",
   "object-missing": (_, where) =>
     `Owner of ${where}: find out why this public image does not exist there; network team: look for a filter that answers 404.`,
   "object-unproven": (_, where) =>

@@ -4,6 +4,7 @@ import {
   type Evidence,
   literalFamily,
   PHASES,
+  PROBE_KINDS,
   type ProbeOptions,
   REASONS,
   RECORD_TYPES,
@@ -423,6 +424,23 @@ const options: fc.Arbitrary<ProbeOptions> = fc.oneof(
     },
     { requiredKeys: ["probe", "expect"] },
   ),
+  fc.record(
+    {
+      probe: fc.constant("registry" as const),
+      trust,
+      expect: fc.record(
+        {
+          basePath: fc.constantFrom("/v2", "/v2/proxy", "/a/v2"),
+          object: fc.constantFrom("a/b/manifests/v1", "a/blobs/sha256:0123"),
+          objectRequired: fc.boolean(),
+          namespace: fc.constantFrom("ghcr.io", "registry.example"),
+          documentedHosts: fc.array(fc.constantFrom("ghcr.io", "*.example.com"), { maxLength: 4 }),
+        },
+        { requiredKeys: ["basePath", "objectRequired", "documentedHosts"] },
+      ),
+    },
+    { requiredKeys: ["probe", "expect"] },
+  ),
   fc.record({
     probe: fc.constant("dns" as const),
     type: fc.constantFrom(...RECORD_TYPES),
@@ -457,7 +475,7 @@ const target: fc.Arbitrary<Target> = fc
   })
   .map(({ proxy, port, ...rest }) => {
     const { probe } = rest.options;
-    const isProxied = proxy !== null && ["tls", "http", "grpc"].includes(probe);
+    const isProxied = proxy !== null && ["tls", "http", "grpc", "registry"].includes(probe);
     const dialled = isProxied ? proxy.host : rest.host;
     const family = literalFamily(dialled) ?? rest.family;
     const fields = { ...rest, family, port: probe === "link" ? 0 : port, ...(isProxied ? { proxy } : {}) };
@@ -518,7 +536,7 @@ describe("plans", () => {
       name: "no protocol",
       wire: { ...tcp, options: { case: undefined } },
       field: "targets[0].options",
-      expected: "one of dns, tcp, tls, http, grpc, udp, stamp, link, mtu, ntp, nts",
+      expected: `one of ${PROBE_KINDS.join(", ")}`,
     },
     {
       name: "a CA index beyond the list",
@@ -543,7 +561,10 @@ describe("plans", () => {
   });
   const http = (path: string, status = 200) => ({
     ...tcp,
-    options: { case: "http", value: { method: "GET", version: "2", path, statuses: [status], body: "" } },
+    options: {
+      case: "http",
+      value: { method: "GET", version: "2", path, statuses: [status], body: "", documentedHosts: [] },
+    },
   });
   const dns = (query: string) => ({ ...tcp, options: { case: "dns", value: { query, transport: "udp", type: "A" } } });
   const { host: HOST, requestPath: PATH, alpnName: ALPN, dnsName: NAME } = TARGET_TEXT_WANTED;

@@ -84,7 +84,7 @@ export const reasonWords = words<Reason, WireReason>({
   "grpc-credentials": WireReason.GRPC_CREDENTIALS,
   "grpc-status": WireReason.GRPC_STATUS,
   "not-a-registry": WireReason.NOT_A_REGISTRY,
-  "registry-credentials": WireReason.REGISTRY_CREDENTIALS,
+  "registry-private": WireReason.REGISTRY_PRIVATE,
   "object-missing": WireReason.OBJECT_MISSING,
   "object-unproven": WireReason.OBJECT_UNPROVEN,
   "redirect-not-allowed": WireReason.REDIRECT_NOT_ALLOWED,

@@ -19,6 +19,9 @@ export const MAX_CA_PEM_LENGTH = 65_536;
 /** Most accepted HTTP statuses or ALPN names of a target. */
 export const MAX_OPTIONS = 16;
 
+/** Most documented hosts of a target: those of a catalogue, and room for those of a deployment. */
+export const MAX_DOCUMENTED_HOSTS = 64;
+
 /** Most windows in one report: a full boundary (one for each target) and as many early seals again. */
 export const MAX_WINDOWS_PER_REPORT = 2 * MAX_TARGETS_PER_NODE;
 

@@ -8,6 +8,9 @@ import {
   isCertificatesPem,
   isDnsName,
   isGrpcMethod,
+  isHostPattern,
+  isRegistryObject,
+  isRegistryPath,
   isRequestPath,
   isTargetHost,
   literalFamily,
@@ -15,6 +18,7 @@ import {
   type ProbeOptions,
   type ProxyEndpoint,
   RECORD_TYPES,
+  type RegistryExpectation,
   TARGET_TEXT_WANTED,
   type Target,
   type Trust,
@@ -31,6 +35,7 @@ import {
 import {
   MAX_CA_PEM_LENGTH,
   MAX_CA_PEMS,
+  MAX_DOCUMENTED_HOSTS,
   MAX_EVIDENCE_LENGTH,
   MAX_IDENTIFIER_LENGTH,
   MAX_OPTIONS,
@@ -134,10 +139,24 @@ function optionsToWire(options: ProbeOptions, caPems: string[]): NonNullable<Tar
     case "http":
       return {
         case: "http" as const,
-        value: { ...trust(options.trust), ...options.expect, statuses: [...options.expect.statuses] },
+        value: {
+          ...trust(options.trust),
+          ...options.expect,
+          statuses: [...options.expect.statuses],
+          documentedHosts: [...(options.documentedHosts ?? [])],
+        },
       };
     case "grpc":
       return { case: "grpc" as const, value: { ...trust(options.trust), ...options.expect } };
+    case "registry":
+      return {
+        case: "registry" as const,
+        value: {
+          ...trust(options.trust),
+          ...options.expect,
+          documentedHosts: [...options.expect.documentedHosts],
+        },
+      };
     case "dns":
       return { case: "dns", value: { query: options.query, transport: options.transport, type: options.type } };
     case "udp":
@@ -201,6 +220,17 @@ function optionsFromWire(field: string, wire: WireTarget, caPems: readonly strin
         probe: "http",
         ...(trust === undefined ? {} : { trust }),
         expect: expectFromWire(`${field}.http`, options.value),
+        ...(options.value.documentedHosts.length === 0
+          ? {}
+          : { documentedHosts: hostPatternsFromWire(`${field}.http`, options.value.documentedHosts) }),
+      };
+    }
+    case "registry": {
+      const trust = trustFromWire(`${field}.registry.trust`, options.value.trust, caPems);
+      return {
+        probe: "registry",
+        ...(trust === undefined ? {} : { trust }),
+        expect: registryFromWire(`${field}.registry`, options.value),
       };
     }
     case "grpc": {
@@ -250,7 +280,7 @@ function optionsFromWire(field: string, wire: WireTarget, caPems: readonly strin
 }
 
 /** Protocols that CONNECT can tunnel. */
-const PROXIED: readonly ProbeOptions["probe"][] = ["tls", "http", "grpc"];
+const PROXIED: readonly ProbeOptions["probe"][] = ["tls", "http", "grpc", "registry"];
 
 function proxyFromWire(
   field: string,
@@ -299,6 +329,28 @@ function expectFromWire(
     statuses: list(`${field}.statuses`, wire.statuses, MAX_OPTIONS).map((status) =>
       integer(`${field}.statuses`, status, FINAL_STATUS.min, FINAL_STATUS.max),
     ),
+  };
+}
+
+function hostPatternsFromWire(field: string, hosts: readonly string[]): readonly string[] {
+  return list(`${field}.documented_hosts`, hosts, MAX_DOCUMENTED_HOSTS).map((host, at) =>
+    textThat(isHostPattern, `${field}.documented_hosts[${at}]`, host, TARGET_TEXT_WANTED.hostPattern),
+  );
+}
+
+function registryFromWire(
+  field: string,
+  wire: { basePath: string; object: string; objectRequired: boolean; namespace: string; documentedHosts: string[] },
+): RegistryExpectation {
+  const { basePath, object, objectRequired, namespace, documentedHosts } = wire;
+  return {
+    basePath: textThat(isRegistryPath, `${field}.base_path`, basePath, TARGET_TEXT_WANTED.registryPath),
+    ...(object === ""
+      ? {}
+      : { object: textThat(isRegistryObject, `${field}.object`, object, TARGET_TEXT_WANTED.registryObject) }),
+    objectRequired,
+    ...(namespace === "" ? {} : { namespace: readHost(`${field}.namespace`, namespace) }),
+    documentedHosts: hostPatternsFromWire(field, documentedHosts),
   };
 }
 

@@ -18,6 +18,7 @@ import type * as witness from "./gen/lifeline/v1/witness_pb.ts";
 import {
   MAX_CA_PEM_LENGTH,
   MAX_CA_PEMS,
+  MAX_DOCUMENTED_HOSTS,
   MAX_EVIDENCE_ENTRIES,
   MAX_EVIDENCE_LENGTH,
   MAX_IDENTIFIER_LENGTH,
@@ -89,6 +90,8 @@ const SOURCES = { entries: 8_192 };
 const PLAN_TARGETS = { entries: 2 * MAX_TARGETS_PER_NODE };
 const CA_PEMS = { entries: 2 * MAX_CA_PEMS, bytes: MAX_CA_PEM_LENGTH * UTF8_BYTES_PER_UNIT };
 const OPTIONS = { entries: 2 * MAX_OPTIONS, bytes: IDENTIFIER };
+
+const DOCUMENTED_HOSTS = { entries: 2 * MAX_DOCUMENTED_HOSTS, bytes: IDENTIFIER };
 
 /** Sixteen times the reports that an agent has in flight. */
 const ACKED_REPORTS = { entries: 1_024 };
@@ -186,6 +189,13 @@ export const WIRE_LIMITS: ReadonlyMap<string, MessageLimits> = new Map([
     version: IDENTIFIER,
     statuses: { entries: OPTIONS.entries },
     body: IDENTIFIER,
+    documentedHosts: DOCUMENTED_HOSTS,
+  }),
+  limit<report.RegistryOptions>("lifeline.v1.RegistryOptions", {
+    basePath: IDENTIFIER,
+    object: IDENTIFIER,
+    namespace: IDENTIFIER,
+    documentedHosts: DOCUMENTED_HOSTS,
   }),
   limit<report.GrpcOptions>("lifeline.v1.GrpcOptions", { method: IDENTIFIER, message: IDENTIFIER }),
   limit<report.DnsOptions>("lifeline.v1.DnsOptions", { query: IDENTIFIER, transport: IDENTIFIER, type: IDENTIFIER }),

@@ -15,9 +15,25 @@ const machineApi = { method: "/s.S/M", status: 12, message: "unknown * S" };
 const everyOptions: readonly ProbeOptions[] = [
   { probe: "tcp", acceptReset: true },
   { probe: "tls", trust: { kind: "public" }, alpn: ["h2"], alpnRequired: true },
-  { probe: "http", trust: privateTrust, expect: { method: "GET", path: "/healthz", version: "2", statuses: [200] } },
+  {
+    probe: "http",
+    trust: privateTrust,
+    expect: { method: "GET", path: "/healthz", version: "2", statuses: [200] },
+    documentedHosts: ["*.cdn.example"],
+  },
   { probe: "http", expect: { method: "HEAD", path: "/", version: "1.1", statuses: [], body: "empty" } },
   { probe: "grpc", trust: privateTrust, expect: machineApi },
+  {
+    probe: "registry",
+    trust: privateTrust,
+    expect: {
+      basePath: "/v2/proxy-ghcr.io",
+      object: "siderolabs/kubelet/manifests/v1.34.0",
+      objectRequired: false,
+      namespace: "ghcr.io",
+      documentedHosts: ["*.githubusercontent.com", "ghcr.io"],
+    },
+  },
   { probe: "dns", query: "omni.example", transport: "udp", type: "A" },
   { probe: "udp", payloadBytes: 6, expectRefusal: false },
   { probe: "udp", payloadBytes: 1_232, expectRefusal: true },

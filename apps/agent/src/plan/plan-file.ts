@@ -31,6 +31,7 @@ import * as v from "valibot";
 const UINT32_MAX = 0xffff_ffff;
 const PEM_MAX_LENGTH = 65_536;
 const WORDS_MAX = 16;
+const HOSTS_MAX = 64;
 
 const identifier = textOf(1, MAX_IDENTIFIER_LENGTH);
 const number = integerOf(0, UINT32_MAX);
@@ -68,6 +69,18 @@ const options = v.variant(
         statuses: listOf(number, WORDS_MAX, "statuses"),
         body: v.exactOptional(v.literal("empty", "empty")),
       }),
+      documentedHosts: v.exactOptional(listOf(identifier, HOSTS_MAX, "hosts")),
+    }),
+    mapping({
+      probe: v.literal("registry"),
+      trust: v.exactOptional(trust),
+      expect: mapping({
+        basePath: identifier,
+        object: v.exactOptional(identifier),
+        objectRequired: flag,
+        namespace: v.exactOptional(identifier),
+        documentedHosts: listOf(identifier, HOSTS_MAX, "hosts"),
+      }),
     }),
     mapping({
       probe: v.literal("grpc"),
@@ -87,7 +100,7 @@ const options = v.variant(
     mapping({ probe: v.literal("ntp") }),
     mapping({ probe: v.literal("nts"), trust }),
   ],
-  "options of a probe: tcp, tls, http, grpc, dns, udp, stamp, link, mtu, ntp or nts",
+  "options of a probe: tcp, tls, http, registry, grpc, dns, udp, stamp, link, mtu, ntp or nts",
 );
 
 const target = mapping({

@@ -24,6 +24,12 @@ export const CADENCE_MS = 1_000;
  */
 const FIRST_TICK_WITHIN_MS = 1_000;
 
+/**
+ * Time between attempts at a registry, ms: three in the default run. Each is up to four requests, and registries limit
+ * how many images a site may ask for (P1).
+ */
+const REGISTRY_CADENCE_MS = 4_000;
+
 /** Most attempts in flight: a node has at most 512 targets, and a probe holds one or two sockets. */
 export const MAX_IN_FLIGHT = 64;
 
@@ -134,6 +140,7 @@ const TIME_ATTEMPTS = 3;
  * to about one a second (RFC 4443 §2.4 f).
  */
 function cadenceOf({ options, cadenceMs }: Target, durationS: number): number {
+  if (options.probe === "registry") return Math.min(cadenceMs, REGISTRY_CADENCE_MS);
   if (options.probe === "ntp" || options.probe === "nts") {
     const { min, max } = TIME_CADENCE_MS;
     return Math.min(max, Math.max(min, (durationS * 1_000) / TIME_ATTEMPTS));

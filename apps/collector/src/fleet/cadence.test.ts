@@ -41,7 +41,18 @@ function resolution(
   };
   return {
     catalogueVersion: "v1",
-    rows: [{ requirement, kind: "targets", targets, skipped: [], notes: [], comparisonIds: [], thirdPartyIds: [] }],
+    rows: [
+      {
+        requirement,
+        kind: "targets",
+        targets,
+        skipped: [],
+        notes: [],
+        comparisonIds: [],
+        thirdPartyIds: [],
+        alternatives: [],
+      },
+    ],
   };
 }
 const OUTSIDE: Place = { kind: "hosts", hosts: ["omni.test"] };

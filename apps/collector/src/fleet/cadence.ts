@@ -13,10 +13,17 @@ interface ProbeBudgets {
    * datagrams each.
    */
   readonly handshakePerS: number;
+  /** Attempts at registries, of up to four requests each. Most are other people's, and limit a site's requests. */
+  readonly registryPerS: number;
 }
 
 /** The stated budgets (P1): a TLS handshake is some 0.5 ms of a server's core, so 50 a second are 2.5 % of one. */
-export const DEFAULT_BUDGETS: ProbeBudgets = { tunnelPerS: 2_000, connectPerS: 500, handshakePerS: 50 };
+export const DEFAULT_BUDGETS: ProbeBudgets = {
+  tunnelPerS: 2_000,
+  connectPerS: 500,
+  handshakePerS: 50,
+  registryPerS: 5,
+};
 
 /** Cadences are whole multiples of this, ms, so that a slightly larger fleet is not a new plan. */
 const CADENCE_STEP_MS = 100;
@@ -39,6 +46,7 @@ const BUDGET_OF: Readonly<Record<ProbeKind, Budget | undefined>> = {
   grpc: "handshakePerS",
   ntp: "connectPerS",
   nts: "handshakePerS",
+  registry: "registryPerS",
 };
 
 /**

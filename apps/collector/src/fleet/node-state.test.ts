@@ -32,7 +32,7 @@ const B = targetAt("192.0.2.11");
 
 function resolutionOf(...targets: Target[]): Resolution {
   const requirement = { id: "api", place: { kind: "service", service: "api" } } as never;
-  const rest = { comparisonIds: [], thirdPartyIds: [], skipped: [], notes: [] };
+  const rest = { comparisonIds: [], thirdPartyIds: [], alternatives: [], skipped: [], notes: [] };
   return { catalogueVersion: "v1", rows: [{ requirement, kind: "targets", targets, ...rest }] };
 }
 

@@ -21,6 +21,7 @@ function resolutionOf(hosts: readonly string[], compared = 0): Resolution {
     targets,
     comparisonIds,
     thirdPartyIds: [],
+    alternatives: [],
     skipped: [],
     notes: [],
   };

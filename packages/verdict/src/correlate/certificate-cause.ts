@@ -1,6 +1,6 @@
 /** Interception of TLS: by an unknown box, or by the site's own CA. */
-import { type InterceptionSigns, matchesHost } from "@lifeline/catalogue";
-import { type Cause, type ChainCertificate, endpointName, type Target } from "@lifeline/measure";
+import type { InterceptionSigns } from "@lifeline/catalogue";
+import { type Cause, type ChainCertificate, endpointName, matchesHost, type Target } from "@lifeline/measure";
 import { type Entry, isFailing } from "../entry.ts";
 import { quoted } from "../phrase.ts";
 import type { CorrelationContext } from "./correlation-context.ts";

@@ -17,6 +17,7 @@ import { withHairpin } from "./hairpin.ts";
 import { withMissingAddress } from "./missing-address.ts";
 import { withMissingName } from "./missing-name.ts";
 import { withOneFamily } from "./one-family-resolver.ts";
+import { withOtherMirror } from "./other-mirror.ts";
 import { withOtherOmni } from "./other-omni.ts";
 import { withOutlivedLoss } from "./outlived-loss.ts";
 import { withPathMtu } from "./path-mtu.ts";
@@ -56,6 +57,7 @@ const RULES: readonly CorrelationRule[] = [
   withHairpin,
   withOtherOmni,
   withTimeProof,
+  withOtherMirror,
   withRootCause,
 ];
 

@@ -28,6 +28,7 @@ export const LAYER: Readonly<Record<ProbeKind, number>> = {
   nts: 3,
   http: 3,
   grpc: 3,
+  registry: 3,
 };
 
 /** The state of the Machine API. `isCarrier`: the tunnel is carried over it, so that it cannot come back without it. */

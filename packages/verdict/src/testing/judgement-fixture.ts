@@ -72,6 +72,7 @@ export function rowOf(targets: readonly Target[], place: Place = HERE, id = "r")
     notes: [],
     comparisonIds: [],
     thirdPartyIds: [],
+    alternatives: [],
   };
 }
 
@@ -173,6 +174,7 @@ export function entryOf(target: Target, { own, service, ...parts }: EntryParts =
     followsFrom: undefined,
     comparison: false,
     thirdParty: false,
+    alternatives: [],
     udpEvidence: undefined,
     ...parts,
   };

@@ -37,6 +37,7 @@ const WILD_ROW = {
   probes: [
     { probe: "tls", trust: "public", alpn: ["h2"], alpnRequired: false },
     { probe: "http", trust: "deployment", expect: { method: "GET", path: "/", version: "2", statuses: [200] } },
+    { probe: "registry", trust: "public", object: "a/b/manifests/v1" },
     { probe: "mtu", requiredBytes: { ipv4: 1340, ipv6: 1360 } },
   ],
 };

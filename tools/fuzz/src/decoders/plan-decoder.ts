@@ -37,6 +37,17 @@ const OPTIONS: readonly ProbeOptions[] = [
     expect: { method: "/s.S/M", status: 0, message: "*" },
   },
   { probe: "dns", query: "omni.example", transport: "udp", type: "A" },
+  {
+    probe: "registry",
+    trust: { kind: "public" },
+    expect: {
+      basePath: "/v2",
+      object: "a/b/manifests/v1",
+      objectRequired: true,
+      namespace: "ghcr.io",
+      documentedHosts: ["*.example.com", "ghcr.io"],
+    },
+  },
   { probe: "udp", payloadBytes: 16, expectRefusal: true },
   { probe: "stamp", authenticated: true },
   { probe: "link" },

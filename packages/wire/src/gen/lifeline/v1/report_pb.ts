@@ -12,7 +12,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lifeline/v1/report.proto.
  */
 export const file_lifeline_v1_report: GenFile = /*@__PURE__*/
-  fileDesc("ChhsaWZlbGluZS92MS9yZXBvcnQucHJvdG8SC2xpZmVsaW5lLnYxIoECChBBZ2VudFNlbGZNZXRyaWNzEhEKCXJzc19ieXRlcxgBIAEoBBIOCgZjcHVfdXMYAiABKAQSEQoJdXB0aW1lX21zGAMgASgEEh8KF2V2ZW50X2xvb3BfbWF4X2RlbGF5X25zGAQgASgEEhMKC3Nwb29sX2J5dGVzGAUgASgEEhUKDXNwb29sX3JlcG9ydHMYBiABKAQSHQoVc3Bvb2xfZHJvcHBlZF9yZXBvcnRzGAcgASgEEhwKFHNwb29sX21lbW9yeV9yZXBvcnRzGAggASgEEhQKDG1pc3NlZF90aWNrcxgJIAEoBBIXCg9yZWZ1c2VkX3JlcG9ydHMYCiABKAQijwEKBlJlcG9ydBIWCg5zZWFsZWRfdW5peF9tcxgBIAEoBBISCgp0YXJnZXRfaWRzGAIgAygJEiQKB3dpbmRvd3MYAyADKAsyEy5saWZlbGluZS52MS5XaW5kb3cSMwoMc2VsZl9tZXRyaWNzGAQgASgLMh0ubGlmZWxpbmUudjEuQWdlbnRTZWxmTWV0cmljcyJZCg5SZXBvcnRFbnZlbG9wZRIPCgdib290X2lkGAEgASgMEhAKCHNlcXVlbmNlGAIgASgEEg4KBnJlcG9ydBgDIAEoDBIUCgxzZW50X3VuaXhfbXMYBCABKAQixgMKBUhlbGxvEg8KB25vZGVfaWQYASABKAkSDwoHYm9vdF9pZBgCIAEoDBIVCg1hZ2VudF92ZXJzaW9uGAMgASgJEhAKCGhvc3RuYW1lGAQgASgJEiQKBXJvbGVzGAUgAygOMhUubGlmZWxpbmUudjEuTm9kZVJvbGUSEwoLaXBfdmVyc2lvbnMYBiADKA0SGQoRc2lkZXJvbGlua19wcmVmaXgYByABKAkSGAoLZ3JwY190dW5uZWwYCCABKAhIAIgBARIVCg10YWxvc192ZXJzaW9uGAkgASgJEhUKDXBsYW5fcmV2aXNpb24YCiABKAkSEQoJcmVzb2x2ZXJzGAsgAygJEhMKC21hY2hpbmVfYXBpGAwgASgJEhQKDHNlbnRfdW5peF9tcxgNIAEoBBIRCglhZGRyZXNzZXMYDiADKAkSLAoFcHJveHkYDyABKAsyHS5saWZlbGluZS52MS5Qcm94eUVudmlyb25tZW50EiUKBXRhbG9zGBAgASgLMhYubGlmZWxpbmUudjEuVGFsb3NWaWV3Eh4KFm1hY2hpbmVfYXBpX3VucmVhZGFibGUYESABKAlCDgoMX2dycGNfdHVubmVsImgKEFByb3h5RW52aXJvbm1lbnQSEwoLaHR0cHNfcHJveHkYASABKAkSEgoKaHR0cF9wcm94eRgCIAEoCRIQCghub19wcm94eRgDIAMoCRIZChFodHRwc19wcm94eV9mYXVsdBgEIAEoCSKmAQoJVGFsb3NWaWV3EhcKD3NpZGVyb2xpbmtfaG9zdBgBIAEoCRIhChRzaWRlcm9saW5rX2Nvbm5lY3RlZBgCIAEoCEgAiAEBEhoKEndpcmVndWFyZF9lbmRwb2ludBgDIAEoCRIoCiB3aXJlZ3VhcmRfbGFzdF9oYW5kc2hha2VfdW5peF9tcxgEIAEoBEIXChVfc2lkZXJvbGlua19jb25uZWN0ZWQibgoNU3RyZWFtUmVxdWVzdBIjCgVoZWxsbxgBIAEoCzISLmxpZmVsaW5lLnYxLkhlbGxvSAASLQoGcmVwb3J0GAIgASgLMhsubGlmZWxpbmUudjEuUmVwb3J0RW52ZWxvcGVIAEIJCgdtZXNzYWdlIm8KBVRydXN0EiQKBGtpbmQYASABKA4yFi5saWZlbGluZS52MS5UcnVzdEtpbmQSEAoIY2FfaW5kZXgYAiABKA0SGwoOYWRkZWRfY2FfaW5kZXgYAyABKA1IAIgBAUIRCg9fYWRkZWRfY2FfaW5kZXgiIgoKVGNwT3B0aW9ucxIUCgxhY2NlcHRfcmVzZXQYASABKAgiVAoKVGxzT3B0aW9ucxIhCgV0cnVzdBgBIAEoCzISLmxpZmVsaW5lLnYxLlRydXN0EgwKBGFscG4YAiADKAkSFQoNYWxwbl9yZXF1aXJlZBgDIAEoCCJ/CgtIdHRwT3B0aW9ucxIhCgV0cnVzdBgBIAEoCzISLmxpZmVsaW5lLnYxLlRydXN0Eg4KBm1ldGhvZBgCIAEoCRIMCgRwYXRoGAMgASgJEg8KB3ZlcnNpb24YBCABKAkSEAoIc3RhdHVzZXMYBSADKA0SDAoEYm9keRgGIAEoCSJhCgtHcnBjT3B0aW9ucxIhCgV0cnVzdBgBIAEoCzISLmxpZmVsaW5lLnYxLlRydXN0Eg4KBm1ldGhvZBgCIAEoCRIOCgZzdGF0dXMYAyABKA0SDwoHbWVzc2FnZRgEIAEoCSI8CgpEbnNPcHRpb25zEg0KBXF1ZXJ5GAEgASgJEhEKCXRyYW5zcG9ydBgCIAEoCRIMCgR0eXBlGAMgASgJIjsKClVkcE9wdGlvbnMSFQoNcGF5bG9hZF9ieXRlcxgBIAEoDRIWCg5leHBlY3RfcmVmdXNhbBgCIAEoCCIlCgxTdGFtcE9wdGlvbnMSFQoNYXV0aGVudGljYXRlZBgBIAEoCCINCgtMaW5rT3B0aW9ucyI7CgpNdHVPcHRpb25zEhUKDWF1dGhlbnRpY2F0ZWQYASABKAgSFgoOcmVxdWlyZWRfYnl0ZXMYAiABKA0iDAoKTnRwT3B0aW9ucyIvCgpOdHNPcHRpb25zEiEKBXRydXN0GAEgASgLMhIubGlmZWxpbmUudjEuVHJ1c3QiXgoNUHJveHlFbmRwb2ludBIMCgRob3N0GAEgASgJEgwKBHBvcnQYAiABKA0SDgoGc2NoZW1lGAMgASgJEiEKBXRydXN0GAQgASgLMhIubGlmZWxpbmUudjEuVHJ1c3QigwUKBlRhcmdldBIWCg5yZXF1aXJlbWVudF9pZBgBIAEoCRIMCgRob3N0GAIgASgJEgwKBHBvcnQYAyABKA0SEgoKaXBfdmVyc2lvbhgEIAEoDRISCgpjYWRlbmNlX21zGAUgASgNEhIKCnRpbWVvdXRfbXMYBiABKA0SJgoDdGNwGAcgASgLMhcubGlmZWxpbmUudjEuVGNwT3B0aW9uc0gAEiYKA3RscxgIIAEoCzIXLmxpZmVsaW5lLnYxLlRsc09wdGlvbnNIABIoCgRodHRwGAkgASgLMhgubGlmZWxpbmUudjEuSHR0cE9wdGlvbnNIABIoCgRncnBjGAogASgLMhgubGlmZWxpbmUudjEuR3JwY09wdGlvbnNIABImCgNkbnMYCyABKAsyFy5saWZlbGluZS52MS5EbnNPcHRpb25zSAASJgoDdWRwGAwgASgLMhcubGlmZWxpbmUudjEuVWRwT3B0aW9uc0gAEioKBXN0YW1wGA0gASgLMhkubGlmZWxpbmUudjEuU3RhbXBPcHRpb25zSAASKAoEbGluaxgOIAEoCzIYLmxpZmVsaW5lLnYxLkxpbmtPcHRpb25zSAASJgoDbXR1GA8gASgLMhcubGlmZWxpbmUudjEuTXR1T3B0aW9uc0gAEiYKA250cBgRIAEoCzIXLmxpZmVsaW5lLnYxLk50cE9wdGlvbnNIABImCgNudHMYEiABKAsyFy5saWZlbGluZS52MS5OdHNPcHRpb25zSAASKQoFcHJveHkYECABKAsyGi5saWZlbGluZS52MS5Qcm94eUVuZHBvaW50EhEKCWluX3R1bm5lbBgTIAEoCEIJCgdvcHRpb25zIk8KBFBsYW4SEAoIcmV2aXNpb24YASABKAkSDwoHY2FfcGVtcxgCIAMoCRIkCgd0YXJnZXRzGAMgAygLMhMubGlmZWxpbmUudjEuVGFyZ2V0Ii4KCVJlcG9ydEtleRIPCgdib290X2lkGAEgASgMEhAKCHNlcXVlbmNlGAIgASgEIi4KA0FjaxInCgdyZXBvcnRzGAEgAygLMhYubGlmZWxpbmUudjEuUmVwb3J0S2V5Il4KB1JlZnVzYWwSJgoGcmVwb3J0GAEgASgLMhYubGlmZWxpbmUudjEuUmVwb3J0S2V5EgwKBGNvZGUYAiABKAkSDQoFZmllbGQYAyABKAkSDgoGZGV0YWlsGAQgASgJIogBCg5TdHJlYW1SZXNwb25zZRIhCgRwbGFuGAEgASgLMhEubGlmZWxpbmUudjEuUGxhbkgAEh8KA2FjaxgCIAEoCzIQLmxpZmVsaW5lLnYxLkFja0gAEicKB3JlZnVzYWwYAyABKAsyFC5saWZlbGluZS52MS5SZWZ1c2FsSABCCQoHbWVzc2FnZSpYCghOb2RlUm9sZRIZChVOT0RFX1JPTEVfVU5TUEVDSUZJRUQQABIXChNOT0RFX1JPTEVfT01OSV9IT1NUEAESGAoUTk9ERV9ST0xFX1RBTE9TX05PREUQAipWCglUcnVzdEtpbmQSGgoWVFJVU1RfS0lORF9VTlNQRUNJRklFRBAAEhUKEVRSVVNUX0tJTkRfUFVCTElDEAESFgoSVFJVU1RfS0lORF9QUklWQVRFEAIyVgoNUmVwb3J0U2VydmljZRJFCgZTdHJlYW0SGi5saWZlbGluZS52MS5TdHJlYW1SZXF1ZXN0GhsubGlmZWxpbmUudjEuU3RyZWFtUmVzcG9uc2UoATABYgZwcm90bzM", [file_lifeline_v1_window]);
+  fileDesc("ChhsaWZlbGluZS92MS9yZXBvcnQucHJvdG8SC2xpZmVsaW5lLnYxIoECChBBZ2VudFNlbGZNZXRyaWNzEhEKCXJzc19ieXRlcxgBIAEoBBIOCgZjcHVfdXMYAiABKAQSEQoJdXB0aW1lX21zGAMgASgEEh8KF2V2ZW50X2xvb3BfbWF4X2RlbGF5X25zGAQgASgEEhMKC3Nwb29sX2J5dGVzGAUgASgEEhUKDXNwb29sX3JlcG9ydHMYBiABKAQSHQoVc3Bvb2xfZHJvcHBlZF9yZXBvcnRzGAcgASgEEhwKFHNwb29sX21lbW9yeV9yZXBvcnRzGAggASgEEhQKDG1pc3NlZF90aWNrcxgJIAEoBBIXCg9yZWZ1c2VkX3JlcG9ydHMYCiABKAQijwEKBlJlcG9ydBIWCg5zZWFsZWRfdW5peF9tcxgBIAEoBBISCgp0YXJnZXRfaWRzGAIgAygJEiQKB3dpbmRvd3MYAyADKAsyEy5saWZlbGluZS52MS5XaW5kb3cSMwoMc2VsZl9tZXRyaWNzGAQgASgLMh0ubGlmZWxpbmUudjEuQWdlbnRTZWxmTWV0cmljcyJZCg5SZXBvcnRFbnZlbG9wZRIPCgdib290X2lkGAEgASgMEhAKCHNlcXVlbmNlGAIgASgEEg4KBnJlcG9ydBgDIAEoDBIUCgxzZW50X3VuaXhfbXMYBCABKAQixgMKBUhlbGxvEg8KB25vZGVfaWQYASABKAkSDwoHYm9vdF9pZBgCIAEoDBIVCg1hZ2VudF92ZXJzaW9uGAMgASgJEhAKCGhvc3RuYW1lGAQgASgJEiQKBXJvbGVzGAUgAygOMhUubGlmZWxpbmUudjEuTm9kZVJvbGUSEwoLaXBfdmVyc2lvbnMYBiADKA0SGQoRc2lkZXJvbGlua19wcmVmaXgYByABKAkSGAoLZ3JwY190dW5uZWwYCCABKAhIAIgBARIVCg10YWxvc192ZXJzaW9uGAkgASgJEhUKDXBsYW5fcmV2aXNpb24YCiABKAkSEQoJcmVzb2x2ZXJzGAsgAygJEhMKC21hY2hpbmVfYXBpGAwgASgJEhQKDHNlbnRfdW5peF9tcxgNIAEoBBIRCglhZGRyZXNzZXMYDiADKAkSLAoFcHJveHkYDyABKAsyHS5saWZlbGluZS52MS5Qcm94eUVudmlyb25tZW50EiUKBXRhbG9zGBAgASgLMhYubGlmZWxpbmUudjEuVGFsb3NWaWV3Eh4KFm1hY2hpbmVfYXBpX3VucmVhZGFibGUYESABKAlCDgoMX2dycGNfdHVubmVsImgKEFByb3h5RW52aXJvbm1lbnQSEwoLaHR0cHNfcHJveHkYASABKAkSEgoKaHR0cF9wcm94eRgCIAEoCRIQCghub19wcm94eRgDIAMoCRIZChFodHRwc19wcm94eV9mYXVsdBgEIAEoCSKmAQoJVGFsb3NWaWV3EhcKD3NpZGVyb2xpbmtfaG9zdBgBIAEoCRIhChRzaWRlcm9saW5rX2Nvbm5lY3RlZBgCIAEoCEgAiAEBEhoKEndpcmVndWFyZF9lbmRwb2ludBgDIAEoCRIoCiB3aXJlZ3VhcmRfbGFzdF9oYW5kc2hha2VfdW5peF9tcxgEIAEoBEIXChVfc2lkZXJvbGlua19jb25uZWN0ZWQibgoNU3RyZWFtUmVxdWVzdBIjCgVoZWxsbxgBIAEoCzISLmxpZmVsaW5lLnYxLkhlbGxvSAASLQoGcmVwb3J0GAIgASgLMhsubGlmZWxpbmUudjEuUmVwb3J0RW52ZWxvcGVIAEIJCgdtZXNzYWdlIm8KBVRydXN0EiQKBGtpbmQYASABKA4yFi5saWZlbGluZS52MS5UcnVzdEtpbmQSEAoIY2FfaW5kZXgYAiABKA0SGwoOYWRkZWRfY2FfaW5kZXgYAyABKA1IAIgBAUIRCg9fYWRkZWRfY2FfaW5kZXgiIgoKVGNwT3B0aW9ucxIUCgxhY2NlcHRfcmVzZXQYASABKAgiVAoKVGxzT3B0aW9ucxIhCgV0cnVzdBgBIAEoCzISLmxpZmVsaW5lLnYxLlRydXN0EgwKBGFscG4YAiADKAkSFQoNYWxwbl9yZXF1aXJlZBgDIAEoCCKZAQoLSHR0cE9wdGlvbnMSIQoFdHJ1c3QYASABKAsyEi5saWZlbGluZS52MS5UcnVzdBIOCgZtZXRob2QYAiABKAkSDAoEcGF0aBgDIAEoCRIPCgd2ZXJzaW9uGAQgASgJEhAKCHN0YXR1c2VzGAUgAygNEgwKBGJvZHkYBiABKAkSGAoQZG9jdW1lbnRlZF9ob3N0cxgHIAMoCSKdAQoPUmVnaXN0cnlPcHRpb25zEiEKBXRydXN0GAEgASgLMhIubGlmZWxpbmUudjEuVHJ1c3QSEQoJYmFzZV9wYXRoGAIgASgJEg4KBm9iamVjdBgDIAEoCRIXCg9vYmplY3RfcmVxdWlyZWQYBCABKAgSEQoJbmFtZXNwYWNlGAUgASgJEhgKEGRvY3VtZW50ZWRfaG9zdHMYBiADKAkiYQoLR3JwY09wdGlvbnMSIQoFdHJ1c3QYASABKAsyEi5saWZlbGluZS52MS5UcnVzdBIOCgZtZXRob2QYAiABKAkSDgoGc3RhdHVzGAMgASgNEg8KB21lc3NhZ2UYBCABKAkiPAoKRG5zT3B0aW9ucxINCgVxdWVyeRgBIAEoCRIRCgl0cmFuc3BvcnQYAiABKAkSDAoEdHlwZRgDIAEoCSI7CgpVZHBPcHRpb25zEhUKDXBheWxvYWRfYnl0ZXMYASABKA0SFgoOZXhwZWN0X3JlZnVzYWwYAiABKAgiJQoMU3RhbXBPcHRpb25zEhUKDWF1dGhlbnRpY2F0ZWQYASABKAgiDQoLTGlua09wdGlvbnMiOwoKTXR1T3B0aW9ucxIVCg1hdXRoZW50aWNhdGVkGAEgASgIEhYKDnJlcXVpcmVkX2J5dGVzGAIgASgNIgwKCk50cE9wdGlvbnMiLwoKTnRzT3B0aW9ucxIhCgV0cnVzdBgBIAEoCzISLmxpZmVsaW5lLnYxLlRydXN0Il4KDVByb3h5RW5kcG9pbnQSDAoEaG9zdBgBIAEoCRIMCgRwb3J0GAIgASgNEg4KBnNjaGVtZRgDIAEoCRIhCgV0cnVzdBgEIAEoCzISLmxpZmVsaW5lLnYxLlRydXN0IrUFCgZUYXJnZXQSFgoOcmVxdWlyZW1lbnRfaWQYASABKAkSDAoEaG9zdBgCIAEoCRIMCgRwb3J0GAMgASgNEhIKCmlwX3ZlcnNpb24YBCABKA0SEgoKY2FkZW5jZV9tcxgFIAEoDRISCgp0aW1lb3V0X21zGAYgASgNEiYKA3RjcBgHIAEoCzIXLmxpZmVsaW5lLnYxLlRjcE9wdGlvbnNIABImCgN0bHMYCCABKAsyFy5saWZlbGluZS52MS5UbHNPcHRpb25zSAASKAoEaHR0cBgJIAEoCzIYLmxpZmVsaW5lLnYxLkh0dHBPcHRpb25zSAASKAoEZ3JwYxgKIAEoCzIYLmxpZmVsaW5lLnYxLkdycGNPcHRpb25zSAASJgoDZG5zGAsgASgLMhcubGlmZWxpbmUudjEuRG5zT3B0aW9uc0gAEiYKA3VkcBgMIAEoCzIXLmxpZmVsaW5lLnYxLlVkcE9wdGlvbnNIABIqCgVzdGFtcBgNIAEoCzIZLmxpZmVsaW5lLnYxLlN0YW1wT3B0aW9uc0gAEigKBGxpbmsYDiABKAsyGC5saWZlbGluZS52MS5MaW5rT3B0aW9uc0gAEiYKA210dRgPIAEoCzIXLmxpZmVsaW5lLnYxLk10dU9wdGlvbnNIABImCgNudHAYESABKAsyFy5saWZlbGluZS52MS5OdHBPcHRpb25zSAASJgoDbnRzGBIgASgLMhcubGlmZWxpbmUudjEuTnRzT3B0aW9uc0gAEjAKCHJlZ2lzdHJ5GB4gASgLMhwubGlmZWxpbmUudjEuUmVnaXN0cnlPcHRpb25zSAASKQoFcHJveHkYECABKAsyGi5saWZlbGluZS52MS5Qcm94eUVuZHBvaW50EhEKCWluX3R1bm5lbBgTIAEoCEIJCgdvcHRpb25zIk8KBFBsYW4SEAoIcmV2aXNpb24YASABKAkSDwoHY2FfcGVtcxgCIAMoCRIkCgd0YXJnZXRzGAMgAygLMhMubGlmZWxpbmUudjEuVGFyZ2V0Ii4KCVJlcG9ydEtleRIPCgdib290X2lkGAEgASgMEhAKCHNlcXVlbmNlGAIgASgEIi4KA0FjaxInCgdyZXBvcnRzGAEgAygLMhYubGlmZWxpbmUudjEuUmVwb3J0S2V5Il4KB1JlZnVzYWwSJgoGcmVwb3J0GAEgASgLMhYubGlmZWxpbmUudjEuUmVwb3J0S2V5EgwKBGNvZGUYAiABKAkSDQoFZmllbGQYAyABKAkSDgoGZGV0YWlsGAQgASgJIogBCg5TdHJlYW1SZXNwb25zZRIhCgRwbGFuGAEgASgLMhEubGlmZWxpbmUudjEuUGxhbkgAEh8KA2FjaxgCIAEoCzIQLmxpZmVsaW5lLnYxLkFja0gAEicKB3JlZnVzYWwYAyABKAsyFC5saWZlbGluZS52MS5SZWZ1c2FsSABCCQoHbWVzc2FnZSpYCghOb2RlUm9sZRIZChVOT0RFX1JPTEVfVU5TUEVDSUZJRUQQABIXChNOT0RFX1JPTEVfT01OSV9IT1NUEAESGAoUTk9ERV9ST0xFX1RBTE9TX05PREUQAipWCglUcnVzdEtpbmQSGgoWVFJVU1RfS0lORF9VTlNQRUNJRklFRBAAEhUKEVRSVVNUX0tJTkRfUFVCTElDEAESFgoSVFJVU1RfS0lORF9QUklWQVRFEAIyVgoNUmVwb3J0U2VydmljZRJFCgZTdHJlYW0SGi5saWZlbGluZS52MS5TdHJlYW1SZXF1ZXN0GhsubGlmZWxpbmUudjEuU3RyZWFtUmVzcG9uc2UoATABYgZwcm90bzM", [file_lifeline_v1_window]);
 
 /**
  * Metrics of the agent itself, which show when its measurements may be wrong.
@@ -508,6 +508,13 @@ export type HttpOptions = Message<"lifeline.v1.HttpOptions"> & {
    * @generated from field: string body = 6;
    */
   body: string;
+
+  /**
+   * Hosts and wildcard domains that an answer may redirect to.
+   *
+   * @generated from field: repeated string documented_hosts = 7;
+   */
+  documentedHosts: string[];
 };
 
 /**
@@ -516,6 +523,56 @@ export type HttpOptions = Message<"lifeline.v1.HttpOptions"> & {
  */
 export const HttpOptionsSchema: GenMessage<HttpOptions> = /*@__PURE__*/
   messageDesc(file_lifeline_v1_report, 10);
+
+/**
+ * What a container registry must answer.
+ *
+ * @generated from message lifeline.v1.RegistryOptions
+ */
+export type RegistryOptions = Message<"lifeline.v1.RegistryOptions"> & {
+  /**
+   * Absent: cleartext.
+   *
+   * @generated from field: lifeline.v1.Trust trust = 1;
+   */
+  trust?: Trust | undefined;
+
+  /**
+   * @generated from field: string base_path = 2;
+   */
+  basePath: string;
+
+  /**
+   * Empty: only whether the API answers.
+   *
+   * @generated from field: string object = 3;
+   */
+  object: string;
+
+  /**
+   * @generated from field: bool object_required = 4;
+   */
+  objectRequired: boolean;
+
+  /**
+   * Empty: it is the registry itself.
+   *
+   * @generated from field: string namespace = 5;
+   */
+  namespace: string;
+
+  /**
+   * @generated from field: repeated string documented_hosts = 6;
+   */
+  documentedHosts: string[];
+};
+
+/**
+ * Describes the message lifeline.v1.RegistryOptions.
+ * Use `create(RegistryOptionsSchema)` to create a new message.
+ */
+export const RegistryOptionsSchema: GenMessage<RegistryOptions> = /*@__PURE__*/
+  messageDesc(file_lifeline_v1_report, 11);
 
 /**
  * What a call of an unknown method must answer.
@@ -555,7 +612,7 @@ export type GrpcOptions = Message<"lifeline.v1.GrpcOptions"> & {
  * Use `create(GrpcOptionsSchema)` to create a new message.
  */
 export const GrpcOptionsSchema: GenMessage<GrpcOptions> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 11);
+  messageDesc(file_lifeline_v1_report, 12);
 
 /**
  * @generated from message lifeline.v1.DnsOptions
@@ -586,7 +643,7 @@ export type DnsOptions = Message<"lifeline.v1.DnsOptions"> & {
  * Use `create(DnsOptionsSchema)` to create a new message.
  */
 export const DnsOptionsSchema: GenMessage<DnsOptions> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 12);
+  messageDesc(file_lifeline_v1_report, 13);
 
 /**
  * @generated from message lifeline.v1.UdpOptions
@@ -610,7 +667,7 @@ export type UdpOptions = Message<"lifeline.v1.UdpOptions"> & {
  * Use `create(UdpOptionsSchema)` to create a new message.
  */
 export const UdpOptionsSchema: GenMessage<UdpOptions> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 13);
+  messageDesc(file_lifeline_v1_report, 14);
 
 /**
  * @generated from message lifeline.v1.StampOptions
@@ -629,7 +686,7 @@ export type StampOptions = Message<"lifeline.v1.StampOptions"> & {
  * Use `create(StampOptionsSchema)` to create a new message.
  */
 export const StampOptionsSchema: GenMessage<StampOptions> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 14);
+  messageDesc(file_lifeline_v1_report, 15);
 
 /**
  * Reads the counters of the tunnel's interface; sends nothing.
@@ -644,7 +701,7 @@ export type LinkOptions = Message<"lifeline.v1.LinkOptions"> & {
  * Use `create(LinkOptionsSchema)` to create a new message.
  */
 export const LinkOptionsSchema: GenMessage<LinkOptions> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 15);
+  messageDesc(file_lifeline_v1_report, 16);
 
 /**
  * @generated from message lifeline.v1.MtuOptions
@@ -668,7 +725,7 @@ export type MtuOptions = Message<"lifeline.v1.MtuOptions"> & {
  * Use `create(MtuOptionsSchema)` to create a new message.
  */
 export const MtuOptionsSchema: GenMessage<MtuOptions> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 16);
+  messageDesc(file_lifeline_v1_report, 17);
 
 /**
  * A client request of NTP.
@@ -683,7 +740,7 @@ export type NtpOptions = Message<"lifeline.v1.NtpOptions"> & {
  * Use `create(NtpOptionsSchema)` to create a new message.
  */
 export const NtpOptionsSchema: GenMessage<NtpOptions> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 17);
+  messageDesc(file_lifeline_v1_report, 18);
 
 /**
  * The exchange of Network Time Security, key exchange included.
@@ -702,7 +759,7 @@ export type NtsOptions = Message<"lifeline.v1.NtsOptions"> & {
  * Use `create(NtsOptionsSchema)` to create a new message.
  */
 export const NtsOptionsSchema: GenMessage<NtsOptions> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 18);
+  messageDesc(file_lifeline_v1_report, 19);
 
 /**
  * Absent: direct.
@@ -740,7 +797,7 @@ export type ProxyEndpoint = Message<"lifeline.v1.ProxyEndpoint"> & {
  * Use `create(ProxyEndpointSchema)` to create a new message.
  */
 export const ProxyEndpointSchema: GenMessage<ProxyEndpoint> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 19);
+  messageDesc(file_lifeline_v1_report, 20);
 
 /**
  * @generated from message lifeline.v1.Target
@@ -847,10 +904,16 @@ export type Target = Message<"lifeline.v1.Target"> & {
      */
     value: NtsOptions;
     case: "nts";
+  } | {
+    /**
+     * @generated from field: lifeline.v1.RegistryOptions registry = 30;
+     */
+    value: RegistryOptions;
+    case: "registry";
   } | { case: undefined; value?: undefined };
 
   /**
-   * For tls, http and grpc.
+   * For tls, http, grpc and registry.
    *
    * @generated from field: lifeline.v1.ProxyEndpoint proxy = 16;
    */
@@ -869,7 +932,7 @@ export type Target = Message<"lifeline.v1.Target"> & {
  * Use `create(TargetSchema)` to create a new message.
  */
 export const TargetSchema: GenMessage<Target> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 20);
+  messageDesc(file_lifeline_v1_report, 21);
 
 /**
  * What to measure. Complete: it replaces the plan before it.
@@ -900,7 +963,7 @@ export type Plan = Message<"lifeline.v1.Plan"> & {
  * Use `create(PlanSchema)` to create a new message.
  */
 export const PlanSchema: GenMessage<Plan> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 21);
+  messageDesc(file_lifeline_v1_report, 22);
 
 /**
  * @generated from message lifeline.v1.ReportKey
@@ -922,7 +985,7 @@ export type ReportKey = Message<"lifeline.v1.ReportKey"> & {
  * Use `create(ReportKeySchema)` to create a new message.
  */
 export const ReportKeySchema: GenMessage<ReportKey> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 22);
+  messageDesc(file_lifeline_v1_report, 23);
 
 /**
  * These reports are durable; the agent may delete them. Empty: the collector delays the reports that are outstanding,
@@ -942,7 +1005,7 @@ export type Ack = Message<"lifeline.v1.Ack"> & {
  * Use `create(AckSchema)` to create a new message.
  */
 export const AckSchema: GenMessage<Ack> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 23);
+  messageDesc(file_lifeline_v1_report, 24);
 
 /**
  * A report that can never be accepted. The agent counts it, deletes it and goes on.
@@ -978,7 +1041,7 @@ export type Refusal = Message<"lifeline.v1.Refusal"> & {
  * Use `create(RefusalSchema)` to create a new message.
  */
 export const RefusalSchema: GenMessage<Refusal> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 24);
+  messageDesc(file_lifeline_v1_report, 25);
 
 /**
  * @generated from message lifeline.v1.StreamResponse
@@ -1013,7 +1076,7 @@ export type StreamResponse = Message<"lifeline.v1.StreamResponse"> & {
  * Use `create(StreamResponseSchema)` to create a new message.
  */
 export const StreamResponseSchema: GenMessage<StreamResponse> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_report, 25);
+  messageDesc(file_lifeline_v1_report, 26);
 
 /**
  * What kind of host the agent runs on. Decides which requirements apply.

@@ -1,0 +1,26 @@
+/**
+ * Where an answer redirects to. Only scheme, host and port are read: path and query may hold the signature of a
+ * download (S1).
+ */
+import { isTargetHost, literalFamily, matchesHost } from "@lifeline/measure";
+import { boundedText } from "./probe-result.ts";
+
+/** The origin of `location`, relative to `base`; null: it cannot be read. */
+export function redirectOrigin(location: string, base: string): URL | null {
+  const target = URL.parse(location, base);
+  return target === null ? null : URL.parse(target.origin);
+}
+
+/** The origin as evidence. */
+export function originText({ origin }: URL): string {
+  return boundedText(origin);
+}
+
+/**
+ * Whether a redirect leads to a host that the documents name: https on its own port, and a name that is not an address.
+ */
+export function isDocumented({ protocol, port, hostname }: URL, documentedHosts: readonly string[]): boolean {
+  if (protocol !== "https:" || port !== "" || literalFamily(hostname.replace(/^\[|\]$/g, "")) !== undefined)
+    return false;
+  return isTargetHost(hostname) && documentedHosts.some((pattern) => matchesHost(pattern, hostname));
+}
