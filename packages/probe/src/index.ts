@@ -1,4 +1,5 @@
 export type { ClockSample } from "./clock-sample.ts";
+export { defaultGateways } from "./default-gateways.ts";
 export { decodeAnswer, encodeQuery } from "./dns-message.ts";
 export { openKernelClock } from "./kernel.ts";
 export { probe } from "./probe.ts";

@@ -33,7 +33,8 @@ export interface RoutePaths {
   readonly route6: string;
 }
 
-const ROUTE_PATHS: RoutePaths = { route4: "/proc/net/route", route6: "/proc/net/ipv6_route" };
+/** The tables of the running host. */
+export const ROUTE_PATHS: RoutePaths = { route4: "/proc/net/route", route6: "/proc/net/ipv6_route" };
 
 /**
  * The families this host has a usable route for, in ascending order. Never throws: a table that cannot be read is
@@ -54,7 +55,7 @@ export function usableFamilies({ route4, route6, interfaces }: RouteFacts): read
   );
   const isTunnel = (name: string) => SIDEROLINK_INTERFACES.includes(name);
   const rules: readonly ((family: IpFamily) => boolean)[] = [
-    (family) => (family === 4 ? hasDefaultRoute4(route4) : hasDefaultRoute6(route6)),
+    (family) => (family === 4 ? defaultRoutes4(route4) : defaultRoutes6(route6)).length > 0,
     (family) => addresses.some((own) => own.family === family && own.reach === "beyond" && !isTunnel(own.name)),
     (family) => addresses.some((own) => own.family === family && !isTunnel(own.name)),
   ];
@@ -68,20 +69,27 @@ function placeOf(address: string): { family: IpFamily; reach: "beyond" | "link" 
   return { family: parsed.kind() === "ipv4" ? 4 : 6, reach: isNear ? "link" : "beyond" };
 }
 
-/** A line of /proc/net/route: Iface Destination Gateway Flags RefCnt Use Metric Mask …, in hexadecimal. */
-function hasDefaultRoute4(table: string): boolean {
-  return rowsOf(table).some(([name, destination, , flags, , , , mask]) => {
-    return Number(`0x${destination}`) === 0 && Number(`0x${mask}`) === 0 && isUsable(flags, name);
+/** A default route that is in use. */
+export interface DefaultRoute {
+  /** In hexadecimal, as the table writes it: IPv4 in the host's byte order, IPv6 in the network's. */
+  readonly nextHop: string;
+}
+
+/** Of /proc/net/route: Iface Destination Gateway Flags RefCnt Use Metric Mask …, in hexadecimal. */
+export function defaultRoutes4(table: string): readonly DefaultRoute[] {
+  return rowsOf(table).flatMap(([name, destination, nextHop = "", flags, , , , mask]) => {
+    const isDefault = Number(`0x${destination}`) === 0 && Number(`0x${mask}`) === 0;
+    return isDefault && isUsable(flags, name) ? [{ nextHop }] : [];
   });
 }
 
 /**
- * A line of /proc/net/ipv6_route: destination, prefix length, source, length, next hop, metric, refs, use, flags,
- * device.
+ * Of /proc/net/ipv6_route: destination, prefix length, source, length, next hop, metric, refs, use, flags, device.
  */
-function hasDefaultRoute6(table: string): boolean {
-  return rowsOf(table).some(([destination, prefixLength, , , , , , , flags, name]) => {
-    return /^0{32}$/.test(destination ?? "") && prefixLength === "00" && isUsable(flags, name);
+export function defaultRoutes6(table: string): readonly DefaultRoute[] {
+  return rowsOf(table).flatMap(([destination, prefixLength, , , nextHop = "", , , , flags, name]) => {
+    const isDefault = /^0{32}$/.test(destination ?? "") && prefixLength === "00";
+    return isDefault && isUsable(flags, name) ? [{ nextHop }] : [];
   });
 }
 

@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
 import type { IpFamily } from "@lifeline/measure";
-import { routeFamilies, siderolinkPrefix } from "@lifeline/probe";
+import { defaultGateways, routeFamilies, siderolinkPrefix } from "@lifeline/probe";
 import { machineApiOf, namedPrefixOf, requestsGrpcTunnel } from "./kernel-arguments.ts";
 import { nodeAddresses } from "./node-address.ts";
 import { talosVersionOf } from "./os-release.ts";
@@ -34,6 +34,8 @@ export interface NodeFacts {
   readonly machineApiUnreadable?: string;
   /** The node's own global unicast addresses, without the tunnel's; at most ADDRESSES_MAX. */
   readonly addresses: readonly string[];
+  /** Addresses of the routers that the node's default routes lead to; empty: none has an address. */
+  readonly gateways: readonly string[];
   /** The proxies of the environment, without credentials. */
   readonly proxy?: NodeProxy;
 }
@@ -81,6 +83,7 @@ export function observeNode(given: GivenFacts = {}, otherPaths: Partial<NodePath
     hostname: hostname(),
     families: routeFamilies(),
     addresses: nodeAddresses(networkInterfaces()),
+    gateways: defaultGateways(),
     ...(prefix === undefined ? {} : { siderolinkPrefix: prefix }),
     ...(grpcTunnel === undefined ? {} : { grpcTunnel }),
     ...(talosVersion === undefined ? {} : { talosVersion }),

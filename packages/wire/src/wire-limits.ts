@@ -171,6 +171,7 @@ export const WIRE_LIMITS: ReadonlyMap<string, MessageLimits> = new Map([
     machineApi: TEXT,
     machineApiUnreadable: TEXT,
     addresses: HELLO_LIST,
+    gateways: HELLO_LIST,
   }),
   limit<report.ProxyEnvironment>("lifeline.v1.ProxyEnvironment", {
     httpsProxy: TEXT,

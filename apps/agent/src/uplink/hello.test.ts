@@ -3,7 +3,7 @@ import { type HelloFacts, makeHello } from "./hello.ts";
 
 describe("a hello", () => {
   const sender = { nodeId: "n", bootId: new Uint8Array(16), agentVersion: "1", roles: [] } as const;
-  const none: HelloFacts = { hostname: "h", families: [4], addresses: [], talos: undefined };
+  const none: HelloFacts = { hostname: "h", families: [4], addresses: [], gateways: [], talos: undefined };
   const helloOf = (facts: Partial<HelloFacts>) => makeHello(sender, { ...none, ...facts }, "r");
 
   it("names proxies by host and port, and contains Talos's view if there is one", () => {

@@ -34,6 +34,7 @@ export interface HelloInit {
   readonly machineApi: string;
   readonly machineApiUnreadable: string;
   readonly addresses: string[];
+  readonly gateways: string[];
   readonly proxy?: { readonly httpsProxy: string; readonly httpProxy: string; readonly noProxy: string[] };
   readonly talos?: {
     readonly siderolinkHost: string;
@@ -74,6 +75,7 @@ export function makeHello(sender: Sender, facts: HelloFacts, planRevision: strin
     machineApi: facts.machineApi ?? "",
     machineApiUnreadable: facts.machineApiUnreadable ?? "",
     addresses: [...facts.addresses],
+    gateways: [...facts.gateways],
     ...(facts.proxy === undefined ? {} : { proxy: proxyInit(facts.proxy) }),
     ...(facts.talos === undefined ? {} : { talos: talosInit(facts.talos) }),
   };

@@ -51,6 +51,7 @@ const helloAs = (planRevision: string) => ({
   machineApi: "",
   machineApiUnreadable: "",
   addresses: [],
+  gateways: [],
   planRevision,
 });
 

@@ -29,6 +29,9 @@ const MAX_RESOLVERS = 16;
 /** Most addresses of a node that are kept: what an agent sends at most. */
 const MAX_ADDRESSES = 16;
 
+/** Most gateways of a node that are kept: what an agent sends at most. */
+const MAX_GATEWAYS = 8;
+
 /** Most entries of NO_PROXY that are kept: what an agent sends at most. */
 const MAX_NO_PROXY = 64;
 
@@ -65,6 +68,7 @@ function readFacts(hello: reportPb.Hello, facts: FactReader): NodeFacts {
   const resolvers = facts.list("resolvers", hello.resolvers, MAX_RESOLVERS, addressLiteral);
   const machineApi = facts.text("machine_api", hello.machineApi, isMachineApi);
   const unreadable = facts.text("machine_api_unreadable", hello.machineApiUnreadable, printable(MAX_NAME_LENGTH));
+  const gateways = facts.list("gateways", hello.gateways, MAX_GATEWAYS, canonicalAddress);
   const proxy = readProxy(hello.proxy, facts);
   return {
     nodeId: hello.nodeId,
@@ -76,6 +80,7 @@ function readFacts(hello: reportPb.Hello, facts: FactReader): NodeFacts {
     ...(resolvers.length === 0 ? {} : { resolvers }),
     ...(machineApi === "" ? {} : { machineApi }),
     ...(unreadable === "" ? {} : { machineApiUnreadable: unreadable }),
+    ...(gateways.length === 0 ? {} : { gateways }),
     ...(proxy === undefined ? {} : { proxy }),
   };
 }

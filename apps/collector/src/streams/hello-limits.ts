@@ -25,6 +25,7 @@ export function oversizedField(hello: reportPb.Hello): Refused | undefined {
     ["ip_versions", hello.ipVersions],
     ["resolvers", hello.resolvers],
     ["addresses", hello.addresses],
+    ["gateways", hello.gateways],
     ["proxy.no_proxy", hello.proxy?.noProxy],
   ];
   return tooLong(texts, MAX_TEXT_LENGTH, "characters") ?? tooLong(lists, MAX_LIST_ENTRIES, "entries");

@@ -24,6 +24,7 @@ const FULL: HelloInit = {
   resolvers: ["10.0.0.53", "2001:db8::53"],
   machineApi: "grpc://omni.example:8090",
   sentUnixMs: 1_790_000_000_000n,
+  gateways: ["10.0.0.1", "2001:db8::1"],
   addresses: ["10.0.0.7", "2001:db8::7", "::ffff:10.0.0.8"],
   proxy: { httpsProxy: "proxy.example:3128", httpProxy: "[2001:db8::9]:3128", noProxy: [".example", "10.0.0.0/8"] },
   talos: { siderolinkHost: "omni.example", siderolinkConnected: true, wireguardEndpoint: "192.0.2.1:51820" },
@@ -47,6 +48,7 @@ function helloOf({ facts, hostname, agentVersion, planRevision, addresses, obser
     ...(facts.grpcTunnel === undefined ? {} : { grpcTunnel: facts.grpcTunnel }),
     talosVersion: facts.talosVersion ?? "",
     resolvers: [...(facts.resolvers ?? [])],
+    gateways: [...(facts.gateways ?? [])],
     machineApi: facts.machineApi ?? "",
     machineApiUnreadable: facts.machineApiUnreadable ?? "",
     ...(facts.proxy === undefined
