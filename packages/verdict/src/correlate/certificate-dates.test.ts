@@ -57,7 +57,7 @@ describe("a chain with a certificate that has ended", () => {
     [
       "an intermediate of a private CA",
       { chain: [LEAF, ended(ISSUING), ROOT] },
-      'Owner of the private CA "CN=Root": renew "CN=Issuing"; owner of omni.test: serve the new one with the server\'s certificate.',
+      'Owner of the private CA "CN=Root": renew "CN=Issuing"; Owner of omni.test: serve the new one with the server\'s certificate.',
     ],
     [
       "an intermediate of a public CA",
@@ -72,7 +72,7 @@ describe("a chain with a certificate that has ended", () => {
     [
       "a root of the node's trust store",
       { chain: [LEAF, ISSUING, ended(ROOT)], options: TLS },
-      'Node owner: update Talos, whose trust store holds the root "CN=Root"; owner of omni.test: or serve a chain to another root.',
+      'Node owner: update Talos, whose trust store holds the root "CN=Root"; or Owner of omni.test: serve a chain to another root.',
     ],
     [
       "two of them",
@@ -111,6 +111,11 @@ describe("a chain with a certificate that has ended", () => {
     });
   });
 
+  it("is renewed by Omni's owner where it is Omni's", () => {
+    const { nextStep } = after({ chain: [ended(LEAF)], parts: { ...EXPIRED, service: "api" } });
+    expect(nextStep).toBe("Omni owner: renew the certificate of omni.test.");
+  });
+
   it("is left as it is where the chain does not show it", () => {
     expect(after({ chain: [LEAF], parts: EXPIRED })).toMatchObject({ ...EXPIRED, evidence: "Seen.", nextStep: "Do." });
     expect(after({ chain: [], parts: EXPIRED }).nextStep).toBe("Do.");
@@ -131,7 +136,7 @@ describe("a chain with a certificate that has not begun", () => {
     const { cause, nextStep } = after({ chain: [ahead(LEAF)], node: {}, parts: NOT_YET });
     expect(cause).toBe("clock");
     expect(nextStep).toMatch(
-      /^Node owner: correct the node's clock if it is behind.*; owner of omni\.test: .* if the clock is right\.$/,
+      /^Node owner: if the node's clock is behind, correct it; .* If it is right: Owner of omni\.test: serve a certificate/,
     );
   });
 });

@@ -4,7 +4,7 @@ import { endedAt, endsSoon, notBegunAt, type PlacedCertificate } from "../certif
 import { CLOCK_UNMET_MS } from "../check-verdict.ts";
 import type { Entry } from "../entry.ts";
 import { certificatePhrase } from "../phrase.ts";
-import { renewalStep } from "./certificate-owner.ts";
+import { operatorOf, renewalStep } from "./certificate-owner.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
 
 const MS_PER_HOUR = 3_600_000;
@@ -47,14 +47,14 @@ function expired(entry: Entry, ended: readonly PlacedCertificate[], context: Cor
 
 function notYetValid(entry: Entry, remaining: readonly PlacedCertificate[], context: CorrelationContext): Entry {
   const { clockOffsetMs, clockReference = "collector" } = context.node;
-  const owner = `of ${entry.target.host}: serve a certificate that is valid now; the CA that issued this one dated it ahead`;
+  const step = `${operatorOf(entry)}: serve a certificate that is valid now, because the CA dated this one ahead`;
   if (clockOffsetMs === undefined) {
-    const nextStep = `Node owner: correct the node's clock if it is behind; see the time server rows; owner ${owner} if the clock is right.`;
+    const nextStep = `Node owner: if the node's clock is behind, correct it; see the time server rows. If it is right: ${step}.`;
     return { ...entry, nextStep };
   }
   if (remaining.length === 0) return entry;
   const evidence = `${entry.evidence} It is not valid yet by the ${clockReference}'s clock either.`;
-  return { ...entry, cause: "tls-not-yet-valid", evidence, nextStep: `Owner ${owner}.` };
+  return { ...entry, cause: "tls-not-yet-valid", evidence, nextStep: `${step}.` };
 }
 
 function withEndingSoon(entry: Entry, chain: readonly ChainCertificate[], context: CorrelationContext): Entry {

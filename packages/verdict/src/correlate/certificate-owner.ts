@@ -10,11 +10,13 @@ import type { CorrelationContext } from "./correlation-context.ts";
  * CA; the node has the public roots.
  */
 export function renewalStep(
-  { target, own }: Entry,
+  entry: Entry,
   certificate: PlacedCertificate,
   { site }: Pick<CorrelationContext, "site">,
 ): string {
+  const { target, own } = entry;
   const { host } = target;
+  const server = operatorOf(entry);
   const name = quoted(certificate.subject);
   const chain = own.seen?.evidence.chain ?? [];
   if (chain.some(({ sha256 }) => site?.inspectionCas.includes(sha256) === true)) {
@@ -22,17 +24,17 @@ export function renewalStep(
   }
   if (certificate.place === 0) {
     const trusted = certificate.anchor ? "; deployment owner: put the new one into its caFile" : "";
-    return `Owner of ${host}: renew the certificate of ${host}${trusted}.`;
+    return `${server}: renew the certificate of ${host}${trusted}.`;
   }
   const isPrivate = "trust" in target.options && target.options.trust?.kind === "private";
   if (certificate.anchor) {
     return isPrivate
       ? `Owner of the private CA ${name}: renew it; deployment owner: put the new certificate into caFile.`
-      : `Node owner: update Talos, whose trust store holds the root ${name}; owner of ${host}: or serve a chain to another root.`;
+      : `Node owner: update Talos, whose trust store holds the root ${name}; or ${server}: serve a chain to another root.`;
   }
   return isPrivate
-    ? `Owner of the private CA ${quoted(certificate.issuer)}: renew ${name}; owner of ${host}: serve the new one with the server's certificate.`
-    : `Owner of ${host}: serve the renewed intermediate ${name} of ${quoted(certificate.issuer)} with the server's certificate.`;
+    ? `Owner of the private CA ${quoted(certificate.issuer)}: renew ${name}; ${server}: serve the new one with the server's certificate.`
+    : `${server}: serve the renewed intermediate ${name} of ${quoted(certificate.issuer)} with the server's certificate.`;
 }
 
 /** Who runs the endpoint, as next steps address them. */

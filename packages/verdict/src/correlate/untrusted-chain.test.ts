@@ -45,6 +45,13 @@ describe("a chain that leads to no trusted CA", () => {
     expect(after(PRIVATE, [LEAF], { service: "machine-api" }).nextStep).toMatch(/^Omni owner: send the intermediate/);
   });
 
+  it("and caFile: takes the issuer of an intermediate for the CA first", () => {
+    const { nextStep } = after(PRIVATE, [LEAF, issued("CN=Issuing", "CN=Root")]);
+    expect(nextStep).toMatch(
+      /^Deployment owner: if "CN=Root" is your CA, add it to caFile; Owner of omni\.test: if it is one more intermediate, send/,
+    );
+  });
+
   it("and caFile: names the CA that signed itself", () => {
     const found = after(PRIVATE, [LEAF, issued("CN=Issuing", "CN=Other"), issued("CN=Other", "CN=Other")]);
     expect(found.evidence).toBe(

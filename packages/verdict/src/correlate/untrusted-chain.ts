@@ -19,6 +19,7 @@ export function withUntrustedChain(entry: Entry): Entry {
 type Reading = Pick<Entry, "evidence" | "nextStep">;
 
 function underPrivateCa(entry: Entry, top: ChainCertificate, known: readonly string[]): Reading {
+  const hasIntermediate = (entry.own.seen?.evidence.chain?.length ?? 0) > 1;
   const { host } = entry.target;
   const holds = `caFile holds ${known.slice(0, 3).map(quoted).join(", ")}`;
   const [subject, issuer] = [quoted(top.subject), quoted(top.issuer)];
@@ -35,10 +36,12 @@ function underPrivateCa(entry: Entry, top: ChainCertificate, known: readonly str
       nextStep: `Deployment owner: if ${subject} is your CA, add it to caFile; ${exempt}.`,
     };
   }
-  return {
-    evidence: `${entry.evidence} ${issuer} issued ${subject}; the server did not send it, and ${holds}.`,
-    nextStep: `${operatorOf(entry)}: send the intermediate ${issuer} with the server's certificate; deployment owner: or, if ${issuer} is the CA itself, add it to caFile.`,
-  };
+  const evidence = `${entry.evidence} ${issuer} issued ${subject}; the server did not send it, and ${holds}.`;
+  // A server that sends an intermediate leaves out the root, as it should.
+  const nextStep = hasIntermediate
+    ? `Deployment owner: if ${issuer} is your CA, add it to caFile; ${operatorOf(entry)}: if it is one more intermediate, send it with the server's certificate; ${exempt}.`
+    : `${operatorOf(entry)}: send the intermediate ${issuer} with the server's certificate; deployment owner: or, if ${issuer} is the CA itself, add it to caFile.`;
+  return { evidence, nextStep };
 }
 
 function underPublicCa(entry: Entry, top: ChainCertificate): Reading {
