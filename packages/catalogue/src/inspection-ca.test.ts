@@ -49,7 +49,7 @@ describe("a declared inspection", () => {
     ["a hash without colons", `{ caSha256: ${HEX} }`, undefined],
   ])("is read from %s", (_, entry, pem) => {
     const found = read(entry, { "ca.pem": INSPECTOR_PEM }).egress.tlsInspection;
-    expect(found).toEqual([{ sha256: HEX, caPem: pem?.trim() }]);
+    expect(found).toEqual([{ sha256: HEX, subject: pem && "O=Site, CN=Site Inspection", caPem: pem?.trim() }]);
   });
 
   it.each([

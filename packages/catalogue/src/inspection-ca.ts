@@ -9,6 +9,8 @@ import { CatalogueError } from "./error.ts";
 export interface InspectionCa {
   /** SHA-256 of its certificate (DER), lower-case hexadecimal. */
   readonly sha256: string;
+  /** Its name, such as `O=Site, CN=Site Inspection`. Undefined: only its SHA-256 was declared. */
+  readonly subject: string | undefined;
   /** Its certificate. Undefined: only nodes that trust it anyway reach inspected hosts. */
   readonly caPem: string | undefined;
 }
@@ -26,7 +28,7 @@ export function inspectionCas(
   readPem: ReadPem,
 ): readonly InspectionCa[] {
   const found = written.flatMap((entry, index) => {
-    if (entry.caSha256 !== undefined) return [{ sha256: entry.caSha256, caPem: undefined }];
+    if (entry.caSha256 !== undefined) return [{ sha256: entry.caSha256, subject: undefined, caPem: undefined }];
     const field = `egress.tlsInspection[${index}]`;
     return certificatesOf(caOf(file, field, entry, readPem) ?? "").map((pem) => inspectionCa(file, field, entry, pem));
   });
@@ -37,9 +39,11 @@ export function inspectionCas(
 }
 
 function inspectionCa(file: string, field: string, { caFile }: WrittenInspection, pem: string): InspectionCa {
-  const { ca, subject, fingerprint256 } = new X509Certificate(pem);
+  const { ca, subject: lines, fingerprint256 } = new X509Certificate(pem);
+  // Node prints one attribute a line.
+  const subject = lines.replaceAll("\n", ", ");
   if (!ca) {
-    const name = JSON.stringify(subject.replaceAll("\n", ", "));
+    const name = JSON.stringify(subject);
     const value = caFile === undefined ? name : `${JSON.stringify(caFile)} with ${name}`;
     const path = `${field}.${caFile === undefined ? "caPem" : "caFile"}`;
     refuse(
@@ -49,7 +53,7 @@ function inspectionCa(file: string, field: string, { caFile }: WrittenInspection
       "certificates of CAs alone (basicConstraints CA:TRUE): the CA that signs what clients see",
     );
   }
-  return { sha256: fingerprint256.replaceAll(":", "").toLowerCase(), caPem: pem };
+  return { sha256: fingerprint256.replaceAll(":", "").toLowerCase(), subject, caPem: pem };
 }
 
 function refuse(file: string, path: string, value: string, expected: string): never {

@@ -2,12 +2,13 @@
 import type { NodeFacts } from "./condition.ts";
 import type { Deployment } from "./deployment.ts";
 import { type Endpoint, endpointText } from "./endpoint.ts";
+import type { InspectionCa } from "./inspection-ca.ts";
 import { observedMachineApi } from "./place.ts";
 
 /** Facts of one node in one deployment. */
 export interface SiteFacts {
-  /** SHA-256 of the CAs by which the site inspects TLS on purpose, lower-case hexadecimal. */
-  readonly inspectionCas: readonly string[];
+  /** The CAs by which the site inspects TLS on purpose. */
+  readonly inspectionCas: readonly Pick<InspectionCa, "sha256" | "subject">[];
   /** The certificate of an own endpoint is reported when it ends within this, ms. 0: never. */
   readonly certificateEndsSoonMs: number;
   /** Absent: the node was given the Machine API that the deployment names, or one of the two is not known. */
@@ -30,7 +31,7 @@ const MS_PER_DAY = 86_400_000;
 export function siteFactsOf(deployment: Deployment, facts: NodeFacts): SiteFacts {
   const otherOmni = otherOmniOf(observedMachineApi(facts), deployment.omni.machineApi);
   return {
-    inspectionCas: deployment.egress.tlsInspection.map(({ sha256 }) => sha256),
+    inspectionCas: deployment.egress.tlsInspection.map(({ sha256, subject }) => ({ sha256, subject })),
     certificateEndsSoonMs: deployment.certificates.endsSoonDays * MS_PER_DAY,
     gateways: facts.gateways ?? [],
     ...(otherOmni === undefined ? {} : { otherOmni }),

@@ -223,6 +223,30 @@ describe("an inspection that the deployment declares", () => {
     });
   });
 
+  it("is known by its name where the node does not trust it", () => {
+    const site = siteOf(undefined, { inspectionCas: [{ sha256: "cd", subject: "CN=Site Inspection" }] });
+    const entry = entryOf(targetOf(TLS, { host: "ghcr.io" }), {
+      ...UNTRUSTED,
+      own: { seen: rememberedOf("tls-untrusted", NOW_MS, { chain: [certificate("CN=Site Inspection")] }) },
+    });
+    expect(withCertificateCause(entry, [], contextOf({ interception: signs, site }))).toMatchObject({
+      ...UNTRUSTED,
+      evidence: `Seen. ${FACT}`,
+    });
+  });
+
+  it("by SHA-256 alone may be one that the node does not trust", () => {
+    const entry = entryOf(targetOf(TLS, { host: "ghcr.io" }), {
+      ...UNTRUSTED,
+      own: { seen: rememberedOf("tls-untrusted", NOW_MS, { chain: [certificate("CN=Site Inspection")] }) },
+    });
+    const found = withCertificateCause(entry, [], contextOf({ interception: signs, site: siteOf("ab") }));
+    expect(found.cause).toBe("tls-intercepted");
+    expect(found.nextStep).toMatch(
+      /; node owner: or, if it is the inspection that the deployment declares by SHA-256, /,
+    );
+  });
+
   it("is one of another CA otherwise", () => {
     const entry = entryOf(targetOf(TLS, { host: "ghcr.io" }), {
       own: { seen: rememberedOf("answered", NOW_MS, { chain }) },

@@ -4,6 +4,7 @@ import { type Cause, type ChainCertificate, endpointName, matchesHost, type Targ
 import { type Entry, isFailing } from "../entry.ts";
 import { quoted } from "../phrase.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
+import { declaredIn } from "./declared-inspection.ts";
 
 /** The causes that a box's certificate may have. */
 const CERTIFICATE_CAUSES: readonly Cause[] = ["tls-untrusted", "tls-incomplete-chain", "tls-name", "tls-expired"];
@@ -13,26 +14,31 @@ export function withCertificateCause(entry: Entry, _: readonly Entry[], context:
   if (entry.verdict !== "met" && !CERTIFICATE_CAUSES.includes(entry.cause)) return entry;
   const chain = entry.own.seen?.evidence.chain;
   if (chain === undefined || chain.length === 0) return entry;
-  const declared = chain.find(({ sha256 }) => context.site?.inspectionCas.includes(sha256) === true);
+  const declared = declaredIn(chain, context.site);
   if (declared !== undefined) return withDeclared(entry, declared);
   const why = interceptionOf(entry, chain, context);
   if (why === undefined) return entry;
-  return intercepted(entry, why);
+  return intercepted(
+    entry,
+    why,
+    context.site?.inspectionCas.some(({ subject }) => subject === undefined),
+  );
 }
 
-function intercepted(entry: Entry, why: string): Entry {
+/** `isNamedByHash`: a declared CA is known by its SHA-256 alone, and the chain may be its own. */
+export function intercepted(entry: Entry, why: string, isNamedByHash = false): Entry {
   const where = endpointName(entry.target.host, entry.target.port);
   const { inspectionBreaks } = entry.requirement;
-  const declare =
-    inspectionBreaks === undefined
-      ? "; deployment owner: or, if the site inspects TLS on purpose, declare its CA (egress.tlsInspection)"
-      : "";
+  const purpose =
+    isNamedByHash && isFailing(entry)
+      ? "; node owner: or, if it is the inspection that the deployment declares by SHA-256, make the node trust its CA"
+      : "; deployment owner: or, if the site inspects TLS on purpose, declare its CA (egress.tlsInspection)";
   return {
     ...entry,
     verdict: entry.verdict === "met" ? "degraded" : entry.verdict,
     cause: "tls-intercepted",
     evidence: `${entry.evidence} ${why}${oldVersion(entry)}`,
-    nextStep: `Network team: exempt this node's TLS to ${where} from inspection by the filter on the path${declare}.`,
+    nextStep: `Network team: exempt this node's TLS to ${where} from inspection by the filter on the path${inspectionBreaks === undefined ? purpose : ""}.`,
   };
 }
 
@@ -42,7 +48,7 @@ function oldVersion({ own, thirdParty }: Entry): string {
 }
 
 /** A declared CA explains who issued the certificate. Every other fault of the certificate stays. */
-function withDeclared(entry: Entry, { subject }: ChainCertificate): Entry {
+function withDeclared(entry: Entry, subject: string): Entry {
   const { inspectionBreaks } = entry.requirement;
   const { host } = entry.target;
   const fact = `The site inspects this TLS: its chain holds ${quoted(subject)}, a CA that the deployment declares.`;

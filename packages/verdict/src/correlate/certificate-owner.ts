@@ -4,6 +4,7 @@ import type { PlacedCertificate } from "../certificate-validity.ts";
 import { type Entry, isAt } from "../entry.ts";
 import { quoted } from "../phrase.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
+import { declaredIn } from "./declared-inspection.ts";
 
 /**
  * What its owner does. The server's owner has its own certificate and the intermediates; a private CA's owner has the
@@ -19,7 +20,7 @@ export function renewalStep(
   const server = operatorOf(entry);
   const name = quoted(certificate.subject);
   const chain = own.seen?.evidence.chain ?? [];
-  if (chain.some(({ sha256 }) => site?.inspectionCas.includes(sha256) === true)) {
+  if (declaredIn(chain, site) !== undefined) {
     return `Owner of the TLS inspection: renew ${name}, which it shows for ${host}.`;
   }
   if (certificate.place === 0) {

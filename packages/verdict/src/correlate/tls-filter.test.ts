@@ -1,7 +1,16 @@
 import type { Evidence, Phase, ProbeOptions, Reason } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
 import type { Entry } from "../entry.ts";
-import { type EntryParts, entryOf, NOW_MS, rememberedOf, TCP, TLS, targetOf } from "../testing/judgement-fixture.ts";
+import {
+  contextOf,
+  type EntryParts,
+  entryOf,
+  NOW_MS,
+  rememberedOf,
+  TCP,
+  TLS,
+  targetOf,
+} from "../testing/judgement-fixture.ts";
 import { withTlsFilter } from "./tls-filter.ts";
 
 const HERE = "203.0.113.7";
@@ -32,7 +41,7 @@ function passing(host: string, address: string, options: ProbeOptions = TLS, par
   const seen = rememberedOf("answered", NOW_MS, { address });
   return entryOf(targetOf(options, { host }), { thirdParty: true, ...parts, own: { seen } });
 }
-const after = (entry: Entry, ...others: Entry[]) => withTlsFilter(entry, [entry, ...others]);
+const after = (entry: Entry, ...others: Entry[]) => withTlsFilter(entry, [entry, ...others], contextOf());
 
 describe("TLS that is cut at a public host", () => {
   it.each<[string, Cut, string]>([

@@ -9,6 +9,8 @@ import { endpointName, type Reason, targetPlace } from "@lifeline/measure";
 import { type Entry, isAnswering, isAt } from "../entry.ts";
 import { alertPhrase } from "../phrase.ts";
 import { operatorOf } from "./certificate-owner.ts";
+import type { CorrelationContext } from "./correlation-context.ts";
+import { declaredIn } from "./declared-inspection.ts";
 
 /** The ends of a handshake that a server of TLS does not cause. */
 const CUTS: readonly Reason[] = [
@@ -21,10 +23,13 @@ const CUTS: readonly Reason[] = [
 ];
 
 /** Names a filter on the path where TLS to a public host is cut, and who else may be the cause at an own host. */
-export function withTlsFilter(entry: Entry, entries: readonly Entry[]): Entry {
+export function withTlsFilter(entry: Entry, entries: readonly Entry[], { site }: CorrelationContext): Entry {
   const { seen, reason } = entry.own;
   if (entry.verdict !== "unmet" || seen?.phase !== "tls") return entry;
-  if (entry.thirdParty && entry.cause === "tls-name") return { ...entry, nextStep: otherServerStep(entry) };
+  if (entry.thirdParty && entry.cause === "tls-name") {
+    const isInspected = declaredIn(seen.evidence.chain ?? [], site) !== undefined;
+    return isInspected ? entry : { ...entry, nextStep: otherServerStep(entry) };
+  }
   if (!CUTS.includes(reason)) return entry;
   return entry.thirdParty ? filtered(entry, entries) : cutAtOwnHost(entry, entries);
 }

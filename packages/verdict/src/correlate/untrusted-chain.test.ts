@@ -2,6 +2,7 @@ import { X509Certificate } from "node:crypto";
 import type { ChainCertificate, ProbeOptions } from "@lifeline/measure";
 import { CA_PEM } from "@lifeline/measure/testing";
 import { describe, expect, it } from "vitest";
+import type { Entry } from "../entry.ts";
 import { type EntryParts, entryOf, NOW_MS, rememberedOf, TLS, targetOf } from "../testing/judgement-fixture.ts";
 import { withUntrustedChain } from "./untrusted-chain.ts";
 
@@ -22,9 +23,10 @@ const issued = (subject: string, issuer: string): ChainCertificate => ({
 });
 const LEAF = issued("CN=omni.test", "CN=Issuing");
 
-function after(options: ProbeOptions, chain: readonly ChainCertificate[], parts: EntryParts = {}) {
+function after(options: ProbeOptions, chain: readonly ChainCertificate[], parts: EntryParts = {}, ...others: Entry[]) {
   const own = { seen: rememberedOf("tls-untrusted", NOW_MS, { chain }) };
-  return withUntrustedChain(entryOf(targetOf(options), { verdict: "unmet", cause: "tls-untrusted", ...parts, own }));
+  const entry = entryOf(targetOf(options), { verdict: "unmet", cause: "tls-untrusted", ...parts, own });
+  return withUntrustedChain(entry, [entry, ...others]);
 }
 
 describe("a chain that leads to no trusted CA", () => {
@@ -83,6 +85,21 @@ describe("a chain that leads to no trusted CA", () => {
       /^Network team: exempt omni\.test:443 from TLS interception; .*egress\.tlsInspection/,
     );
     expect(after(TLS, [LEAF], { thirdParty: true, cause: "tls-incomplete-chain" }).nextStep).toBe("Do.");
+  });
+
+  it.each([PRIVATE, TLS])("is intercepted where the same issuer is seen at a host that is", (options) => {
+    const seen = rememberedOf("tls-untrusted", NOW_MS, { chain: [LEAF] });
+    const host = entryOf(targetOf(TLS, { host: "gcr.io" }), {
+      verdict: "unmet",
+      cause: "tls-intercepted",
+      own: { seen },
+    });
+    expect(after(options, [LEAF], {}, host)).toMatchObject({
+      verdict: "unmet",
+      cause: "tls-intercepted",
+      evidence: 'Seen. "CN=Issuing" also issues what this node sees at gcr.io.',
+    });
+    expect(after(options, [issued("CN=omni.test", "CN=x")], {}, host).cause).toBe("tls-untrusted");
   });
 
   it("is not asked about where the certificate is no fault, or none was seen", () => {

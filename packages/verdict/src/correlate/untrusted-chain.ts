@@ -4,16 +4,25 @@ import { type ChainCertificate, certificatesOf, targetPlace } from "@lifeline/me
 import type { Entry } from "../entry.ts";
 import { isFailing } from "../entry.ts";
 import { quoted } from "../phrase.ts";
+import { intercepted } from "./certificate-cause.ts";
 import { operatorOf } from "./certificate-owner.ts";
 
 /** Names the certificate that the chain lacks, and both readings where the chain alone cannot tell. */
-export function withUntrustedChain(entry: Entry): Entry {
+export function withUntrustedChain(entry: Entry, entries: readonly Entry[]): Entry {
   if (!isFailing(entry) || (entry.cause !== "tls-untrusted" && entry.cause !== "tls-incomplete-chain")) return entry;
   const top = entry.own.seen?.evidence.chain?.at(-1);
   if (top === undefined || !("trust" in entry.target.options)) return entry;
+  const other = entries.find((one) => one.cause === "tls-intercepted" && leafIssuer(one) === leafIssuer(entry));
+  if (other !== undefined) {
+    return intercepted(entry, `${quoted(leafIssuer(entry))} also issues what this node sees at ${other.target.host}.`);
+  }
   const { trust } = entry.target.options;
   if (trust?.kind === "private") return { ...entry, ...underPrivateCa(entry, top, subjectsOf(trust.caPem)) };
   return entry.thirdParty ? { ...entry, nextStep: thirdPartyStep(entry) } : { ...entry, ...underPublicCa(entry, top) };
+}
+
+function leafIssuer({ own }: Entry): string {
+  return own.seen?.evidence.chain?.[0]?.issuer ?? "";
 }
 
 type Reading = Pick<Entry, "evidence" | "nextStep">;

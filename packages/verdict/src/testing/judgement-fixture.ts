@@ -180,9 +180,9 @@ export function entryOf(target: Target, { own, service, ...parts }: EntryParts =
   };
 }
 
-/** The facts of a site that declares the CAs with these SHA-256; everything else is the default. */
+/** The facts of a site that declares the CA with that SHA-256; everything else is the default. */
 export function siteOf(inspectionCa?: string, more: Partial<SiteFacts> = {}): SiteFacts {
-  const inspectionCas = inspectionCa === undefined ? [] : [inspectionCa];
+  const inspectionCas = inspectionCa === undefined ? [] : [{ sha256: inspectionCa, subject: undefined }];
   return { inspectionCas, certificateEndsSoonMs: 14 * 86_400_000, gateways: [], ...more };
 }
 
