@@ -12,6 +12,7 @@ import { withCertificateCause } from "./certificate-cause.ts";
 import { withCertificateDates } from "./certificate-dates.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
 import { withDrift } from "./dns-drift.ts";
+import { withFamilyPath } from "./family-path.ts";
 import { withGrpcTunnel } from "./grpc-tunnel.ts";
 import { withHairpin } from "./hairpin.ts";
 import { withMissingAddress } from "./missing-address.ts";
@@ -58,6 +59,7 @@ const RULES: readonly CorrelationRule[] = [
   withOtherOmni,
   withTimeProof,
   withOtherMirror,
+  withFamilyPath,
   withRootCause,
 ];
 

@@ -4,6 +4,7 @@ import { CLOCK_UNMET_MS } from "../check-verdict.ts";
 import { type Entry, isAt, isFailing } from "../entry.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
 import { deadTunnelOf, isNodeEndFault, workedAtMs } from "./dead-tunnel.ts";
+import { isFamilyCause } from "./family-path.ts";
 import { isMachineApi, LAYER, machineApiState } from "./machine-api-state.ts";
 import { isDnsCause } from "./missing-address.ts";
 import { beganBefore, stateSinceMs } from "./onset.ts";
@@ -11,6 +12,7 @@ import { timeRoot } from "./time-proof.ts";
 
 /** A symptom names the fault that causes it, and what to fix first. A cause began before its symptom (J3). */
 export function withRootCause(entry: Entry, entries: readonly Entry[], context: CorrelationContext): Entry {
+  if (isFamilyCause(entry.cause)) return entry;
   if (entry.cause === "clock" && isFailing(entry)) return withClockRoot(entry, context);
   const isSilentPort = isAt(entry, "siderolink") && entry.cause === "no-evidence";
   if (!isFailing(entry) && !isSilentPort) return entry;
