@@ -7,7 +7,6 @@
  * handshakes the measured tunnel shows beyond the control.
  */
 import { createInterface } from "node:readline";
-import type { ScreenWorld } from "@lifeline/cli";
 import { SIDEROLINK_PORT, TUNNEL_OMNI_ADDRESS } from "@lifeline/lab";
 import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
 import { isFailing } from "./collector-answer.ts";
@@ -80,11 +79,12 @@ const STREAM = `
     setTimeout(() => { console.log(JSON.stringify({ sent, lost: sent - back.size })); process.exit(); }, Number(settleMs));
   }, 1000 / Number(perS));`;
 
-/** Runs the quiet for `seconds`. Everything it changed is undone. */
+/** Runs the quiet for `seconds`, after `settleMs` that count for nothing. Everything it changed is undone. */
 export async function runWithoutFaults(
   testBed: TestBed,
   seconds: number,
-  { clock, interrupt, stderr }: ScreenWorld,
+  { clock, interrupt, say }: { readonly clock: Clock; readonly interrupt: AbortSignal; say(line: string): void },
+  settleMs: number = SETTLE_MS,
 ): Promise<FalseAlarms> {
   const control = testBed.hiddenNode;
   const measured = testBed.nodes.at(-2);
@@ -97,8 +97,8 @@ export async function runWithoutFaults(
   const echo = testBed.net.omni.spawn(process.execPath, ["-e", ECHO, TUNNEL_OMNI_ADDRESS, String(ECHO_PORT)]);
   try {
     await echo.hasSaid("listening");
-    await stderr.write(`lab: settling for ${SETTLE_MS / 1_000} s, then ${seconds} s of quiet\n`);
-    await pause(clock, SETTLE_MS, interrupt);
+    say(`settling for ${settleMs / 1_000} s, then ${seconds} s of quiet`);
+    await pause(clock, settleMs, interrupt);
     await countHandshakes(testBed, [measured, control]);
     const [alarms, first, second] = await Promise.all([
       watchAlarms(testBed, seconds, clock, interrupt),

@@ -75,7 +75,8 @@ async function play(
       return isRight ? 0 : 1;
     }
     case "quiet": {
-      const result = await runWithoutFaults(testBed, wanted.seconds, world);
+      const say = (line: string) => void stderr.write(`lab: ${line}\n`);
+      const result = await runWithoutFaults(testBed, wanted.seconds, { clock, interrupt, say });
       await print(falseAlarmsText(result), result, wanted.json);
       return result.isQuiet ? 0 : 1;
     }

@@ -1,42 +1,72 @@
 /**
- * The fault matrix, as `npm run lab -- --matrix` runs it: every cause is right, while the fault stands and in
- * the incident that is left of it; each fault is one incident; no other cause is reported, every recovery is seen, and
- * no agent exits unexpectedly. Times are printed but not asserted, because a busy machine is
- * slower; BUDGETS.md has them.
+ * A short quiet run, then the fault matrix, as `npm run lab -- --quiet` and `--matrix` run them. Nothing alarms while
+ * nothing is broken. Every cause is right, while the fault stands and in the incident that is left of it; each fault is
+ * one incident; no other cause is reported, every recovery is seen, and no agent exits unexpectedly. Times are printed
+ * but not asserted, because a busy machine is slower; BUDGETS.md has them.
  */
 import { canRunFleet } from "@lifeline/lab";
 import { systemClock } from "@lifeline/measure";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { runWithoutFaults } from "./false-alarms.ts";
 import { FAULT_DRILLS } from "./fault-drills.ts";
-import { isNamed, MATRIX_NODES, type MatrixRow, runMatrix } from "./matrix.ts";
+import { isNamed, MATRIX_NODES, runMatrix } from "./matrix.ts";
 import { matrixText } from "./matrix-table.ts";
-import { openTestBed } from "./test-bed.ts";
+import { openTestBed, type TestBed } from "./test-bed.ts";
 
-/** A matrix takes some four minutes. */
-const MATRIX_MAX_MS = 12 * 60_000;
+/** A matrix takes some five minutes. */
+const MATRIX_MAX_MS = 15 * 60_000;
+
+const QUIET_MAX_MS = 5 * 60_000;
+
+/** One lossy node, one whose tunnel is measured, and the control. */
+const QUIET_NODES = 3;
+
+/** Length of the quiet, s, and what goes before it, ms: a new test bed has no faults behind it. */
+const QUIET_S = 60;
+const SETTLE_MS = 15_000;
 
 const able = await canRunFleet();
 const mustRun = process.env["CI"] === "true";
 if (able !== true && !mustRun) process.stdout.write(`the fault matrix is skipped: ${able}\n`);
 
-it.skipIf(able !== true && !mustRun)(
-  "gives every fault its cause, names no other, and sees its end",
-  async () => {
-    const { signal } = new AbortController();
-    const testBed = await openTestBed({ clock: systemClock, signal, say: () => {}, nodes: MATRIX_NODES });
-    let rows: readonly MatrixRow[] = [];
-    let unexpectedExits: readonly string[] = [];
+describe.skipIf(able !== true && !mustRun)("the lab's fleet", () => {
+  const { signal } = new AbortController();
+
+  /** Does `work` in a test bed of so many nodes, and takes it away. */
+  async function inTestBed(nodes: number, work: (testBed: TestBed) => Promise<void>): Promise<void> {
+    const testBed = await openTestBed({ clock: systemClock, signal, say: () => {}, nodes });
     try {
-      rows = await runMatrix(testBed, FAULT_DRILLS, systemClock, signal, () => {});
-      unexpectedExits = testBed.unexpectedExits();
+      await work(testBed);
+      expect(testBed.unexpectedExits()).toEqual([]);
     } finally {
       await testBed.close();
     }
-    process.stdout.write(matrixText(rows, FAULT_DRILLS, undefined));
-    const wrong = rows.filter((row) => !FAULT_DRILLS.some((drill) => drill.name === row.fault && isNamed(row, drill)));
-    expect(unexpectedExits).toEqual([]);
-    expect(rows.map(({ fault }) => fault)).toEqual(FAULT_DRILLS.map(({ name }) => name));
-    expect(wrong).toEqual([]);
-  },
-  MATRIX_MAX_MS,
-);
+  }
+
+  it(
+    "alarms about nothing while 0.1 % of packets are lost",
+    () =>
+      inTestBed(QUIET_NODES, async (testBed) => {
+        const world = { clock: systemClock, interrupt: signal, say: () => {} };
+        expect((await runWithoutFaults(testBed, QUIET_S, world, SETTLE_MS)).alarms).toEqual([]);
+      }),
+    QUIET_MAX_MS,
+  );
+
+  it(
+    "gives every fault its cause, also once it is over, names no other, and sees its end",
+    () =>
+      inTestBed(MATRIX_NODES, async (testBed) => {
+        const rows = await runMatrix(testBed, FAULT_DRILLS, systemClock, signal, () => {});
+        process.stdout.write(matrixText(rows, FAULT_DRILLS, undefined));
+        const drills = new Map(FAULT_DRILLS.map((drill) => [drill.name, drill]));
+        const wrong = rows.filter((row) => {
+          const drill = drills.get(row.fault);
+          return drill === undefined || !isNamed(row, drill);
+        });
+        expect(rows.map(({ fault }) => fault)).toEqual(FAULT_DRILLS.map(({ name }) => name));
+        expect(wrong).toEqual([]);
+      }),
+    MATRIX_MAX_MS,
+  );
+});

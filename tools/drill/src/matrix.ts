@@ -33,6 +33,8 @@ export interface MatrixRow {
   readonly otherFaults: readonly string[];
   /** `null`: not within {@link DETECT_MAX_MS}. */
   readonly detectMs: number | null;
+  /** What the expected row was before it reported the fault: each state, with the ms at which it was seen first. */
+  readonly before: readonly string[];
   /** `null`: not within {@link CLEAR_MAX_MS}. */
   readonly clearMs: number | null;
   /**
@@ -152,8 +154,15 @@ async function runPrepared(
   let detectMs: number | null = null;
   let standing: readonly StatusRow[] = [];
   const others = new Set<string>();
+  const onset = new Map<string, number>();
+  const isSeen = (rows: readonly StatusRow[]) => {
+    if (reported(rows, node, drill) !== undefined) return true;
+    const atMs = Math.round((clock.monotonicNs() - brokenNs) / NS_PER_MS);
+    for (const state of statesOf(rows, node, drill)) if (!onset.has(state)) onset.set(state, atMs);
+    return false;
+  };
   try {
-    const seen = await testBed.until((rows) => reported(rows, node, drill) !== undefined, DETECT_MAX_MS, signal);
+    const seen = await testBed.until(isSeen, DETECT_MAX_MS, signal);
     if (seen !== undefined) detectMs = (seen.seenNs - brokenNs) / NS_PER_MS;
     await pause(clock, drill.standMs ?? STAND_MS, signal);
     standing = (await testBed.next(signal))?.rows ?? [];
@@ -181,6 +190,7 @@ async function runPrepared(
     otherFaults: [...others, ...kept.others],
     notCleared: recovered === undefined ? [...notRecovered(after, before, node.name), testBed.agentLog(node)] : [],
     detectMs: rounded(detectMs),
+    before: [...onset].map(([state, atMs]) => `${atMs} ms ${state}`),
     clearMs: recovered === undefined ? null : rounded((recovered.seenNs - clearedNs) / NS_PER_MS),
   };
 }
@@ -211,6 +221,16 @@ function saidOf(rows: readonly StatusRow[], node: LabNode, drill: FaultDrill) {
     evidence: row?.evidence ?? "",
     nextStep: row?.nextStep ?? "",
   };
+}
+
+function statesOf(rows: readonly StatusRow[], { name }: LabNode, drill: FaultDrill): readonly string[] {
+  return rows
+    .filter((row) => row.node === name && isExpectedRow(row, drill))
+    .map(({ probe, target, verdict, cause, followsFrom }) => {
+      const after =
+        followsFrom === null ? "" : `, follows from ${rows.find((row) => row.targetId === followsFrom)?.requirement}`;
+      return `${probe} ${target}: ${verdict} ${cause ?? ""}${after}`;
+    });
 }
 
 /** Roots with a cause that the drill does not name, nor the row had in `standing`. */

@@ -133,14 +133,14 @@ export const OUTAGE_DRILLS: readonly FaultDrill[] = [
   {
     name: "slow-path",
     what: "the path has a round trip of 1.2 s, and loses nothing",
-    expected: { cause: "timeout", requirement: "api-endpoint" },
+    expected: { cause: "latency", requirement: "api-endpoint", probe: "tcp" },
     hard: false,
     inject: (testBed, node) => injected(testBed.net.delay(node.name, SLOW_PATH_MS / 2)),
   },
   {
     name: "second-address-dead",
     what: "one of a public host's two IPv4 addresses is dropped",
-    expected: { cause: "timeout", requirement: "public-registry" },
+    expected: { cause: "dead-address", requirement: "public-registry" },
     hard: false,
     inject: path({ kind: "drop", traffic: { protocol: "tcp", host: SECOND_PUBLIC_ADDRESS } }),
   },
@@ -159,7 +159,7 @@ export const OUTAGE_DRILLS: readonly FaultDrill[] = [
   {
     name: "ipv6-broken",
     what: "everything over IPv6 is dropped",
-    expected: { cause: "timeout", requirement: "machine-api" },
+    expected: { cause: "ipv6-unreachable", requirement: "machine-api" },
     hard: true,
     inject: (testBed, node) => path({ kind: "drop", traffic: { host: testBed.net.omni.outer.ipv6 } })(testBed, node),
   },

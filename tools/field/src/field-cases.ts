@@ -81,7 +81,7 @@ const NAMES_CASES: readonly FieldCase[] = [
         probe: "tcp",
         verdict: "unmet",
         cause: "dns-nxdomain",
-        owner: "zone",
+        owner: "deployment owner",
         names: `omin.${SITE}`,
       },
       { requirement: "machine-api", probe: "grpc", verdict: "met" },
