@@ -60,7 +60,7 @@ const FACTS: Record<Reason, readonly [OutcomeKind, Blame, Cause, OutcomeClass]> 
   "mtu-too-small": ["rejected", "path", "path-mtu", "bad"],
   "link-alive": ["observed", "nobody", "none", "good"],
   "link-idle": ["observed", "nobody", "no-evidence", "inconclusive"],
-  "link-frozen": ["observed", "path", "udp-blocked", "bad"],
+  "link-frozen": ["observed", "path", "timeout", "bad"],
   "link-absent": ["observed", "node", "not-joined", "bad"],
   "link-no-address": ["observed", "node", "ipv6-disabled", "bad"],
   "syn-lost": ["lost", "path", "loss", "good"],

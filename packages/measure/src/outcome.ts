@@ -368,7 +368,7 @@ const facts = {
   "link-frozen": {
     kind: "observed",
     blame: "path",
-    cause: "udp-blocked",
+    cause: "timeout",
     meaning: "the tunnel's interface sends packets and receives none",
   },
   "link-absent": {

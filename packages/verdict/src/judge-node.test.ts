@@ -337,14 +337,19 @@ describe("targets of one node", () => {
     expect(lossy).toMatchObject({ verdict: "unknown", cause: "no-evidence" });
   });
 
-  it("answers through the tunnel confirm a silent WireGuard endpoint if it is the only one", () => {
+  it("answers through the tunnel confirm the only WireGuard endpoint; of several none fails the node", () => {
     const inside = targetOf(TCP, { requirementId: "t", host: "fdae::1", port: 8_090, family: 6 });
     const second = targetOf(UDP, { port: 50_181 });
     const tunnel = rowOf([inside], { kind: "service", service: "in-tunnel" }, "t");
     const at = (targets: Target[]) => rowOf(targets, { kind: "service", service: "siderolink" });
     const windows = [...silence, ...windowsOf(second, times(60, "silent")), ...windowsOf(inside, times(60, OK))];
     expect(judge([at([udp]), tunnel], windows)[0]?.verdict).toBe("met");
-    expect(judge([at([udp, second]), tunnel], windows)[0]?.verdict).toBe("unknown");
+    const several = judge([at([udp, second]), tunnel], windows);
+    expect(several.map(({ verdict }) => verdict)).toEqual(["not-applicable", "not-applicable", "met"]);
+    expect(several[0]?.evidence).toMatch(/^Standby, not proven: /);
+    expect(requiredRowsMet(several)).toBe(true);
+    const dead = windows.filter(({ targetId }) => targetId !== inside.id);
+    expect(requiredRowsMet(judge([at([udp, second]), tunnel], dead))).toBe(false);
   });
 
   it("a symptom names the fault it follows from", () => {

@@ -50,7 +50,7 @@ const OWNERS: Record<Reason, RegExp> = {
   "mtu-too-small": /^Network team: let packets of 1,360 bytes pass to omni\.test:443/,
   "link-alive": /^$/,
   "link-idle": /^See the rows inside the tunnel/,
-  "link-frozen": /^Network team: allow the SideroLink UDP port/,
+  "link-frozen": /^See the rows of the Machine API/,
   "link-absent": /^Node owner: find out why this node has not joined Omni/,
   "link-no-address": /^Node owner: enable IPv6/,
   "rate-limited": /^Owner of omni\.test:443: raise the limit/,
@@ -80,6 +80,13 @@ const OWNERS: Record<Reason, RegExp> = {
 };
 
 describe("the next step", () => {
+  it("in the tunnel is no firewall's, which sees none of its ports", () => {
+    const inside = targetOf(TCP, { host: "fdae::1", family: 6, inTunnel: true });
+    for (const reason of ["timeout", "tunnel-one-way", "admin-prohibited"] as const) {
+      expect(nextStepFor(reason, inside)).toMatch(/^Omni owner: if the rows of .* let Omni's host answer this port/);
+    }
+  });
+
   it.each(REASONS.map((reason) => ({ reason })))("after $reason names who acts", ({ reason }) => {
     const step = nextStepFor(reason, targetOf(TCP));
     expect(step).toMatch(OWNERS[reason]);

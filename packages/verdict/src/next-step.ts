@@ -5,11 +5,11 @@ type Step = (target: Target, where: string) => string;
 
 const openFirewall: Step = (target, where) =>
   target.inTunnel === true
-    ? insideTunnel(target, where)
+    ? INSIDE_TUNNEL
     : `Network team: allow ${transportOf(target)} from this node to ${where} and its answers back.`;
 /** No firewall between the node and Omni sees the ports inside the tunnel. */
-const insideTunnel: Step = (target, where) =>
-  `Omni owner: if the rows of the SideroLink endpoint and the Machine API are met, let Omni's host answer ${transportOf(target)} at ${where} inside the tunnel.`;
+const INSIDE_TUNNEL =
+  "Omni owner: if the rows of the tunnel's interface, the SideroLink endpoint and the Machine API are met, let Omni's host answer this port inside the tunnel.";
 const fixResolver: Step = ({ host }) =>
   `Network team: make the node's resolvers answer for ${host}; node owner: check the machine's nameservers.`;
 const fixQueriedResolver: Step = (target, where) =>
@@ -103,7 +103,8 @@ const steps: Record<Reason, Step | string> = {
   "mtu-too-small": (_, where) => `Network team: let packets of 1,360 bytes pass to ${where}.`,
   "link-alive": "",
   "link-idle": "See the rows inside the tunnel.",
-  "link-frozen": "Network team: allow the SideroLink UDP port and its answers back.",
+  "link-frozen":
+    "See the rows of the Machine API and of the SideroLink endpoint: the interface only shows their fault.",
   "link-absent": "Node owner: find out why this node has not joined Omni.",
   "time-unsynchronised": ({ host }) =>
     `Owner of the time server ${host}: restore its own time source; node owner: or configure another time server.`,

@@ -9,6 +9,8 @@ import {
   type IncidentStep,
   type JudgementContext,
   judgeNode,
+  type PreviousVerdict,
+  rowKey,
 } from "@lifeline/verdict";
 import { WINDOW_MS, type Window } from "@lifeline/window";
 import { lookbacksOf, type Node } from "../fleet/node.ts";
@@ -30,6 +32,8 @@ export class LateBacklog {
   readonly #recent: RecentWindows;
   #incidents: IncidentState;
   #deferred: ReadonlySet<string> = new Set();
+  /** The rows of the report before: what was found out about an outage holds until it ends. */
+  #previous: ReadonlyMap<string, PreviousVerdict>;
   /** Reports that wait for their turn. */
   waiting = 0;
   /** When its last report was judged, ns. */
@@ -40,6 +44,7 @@ export class LateBacklog {
     this.#recent = node.recent.copy();
     this.base = node.incidents;
     this.#incidents = node.incidents;
+    this.#previous = node.previous;
     this.lastNs = nowNs;
   }
 
@@ -56,7 +61,9 @@ export class LateBacklog {
     if (this.#incidents.size === 0 && !windows.some(hasBad)) return undefined;
     const { resolution, quota } = this.#node;
     const recent = (targetId: string) => this.#recent.of(targetId);
-    const rows = judgeNode({ resolution, windows: recent, nowMs, thresholds: DEFAULT_THRESHOLDS, ...context });
+    const judgement = { resolution, windows: recent, nowMs, thresholds: DEFAULT_THRESHOLDS, previous: this.#previous };
+    const rows = judgeNode({ ...judgement, ...context });
+    this.#previous = new Map(rows.map((row) => [rowKey(row), row]));
     const advanced = advanceIncidents(this.#incidents, rows, nowMs);
     const { step, deferred, newlyDeferred } = withinIncidentLimit(quota, advanced, this.#deferred, nowNs);
     this.#incidents = step.state;

@@ -26,6 +26,7 @@ import { withProxyPath } from "./proxy-path.ts";
 import { withRandomLoss } from "./random-loss.ts";
 import { withRootCause } from "./root-cause.ts";
 import { withUnresponsiveServer } from "./server-unresponsive.ts";
+import { withStandby } from "./standby-endpoint.ts";
 import { withTimeProof } from "./time-proof.ts";
 import { withTlsFilter } from "./tls-filter.ts";
 import { withTunnelFault } from "./tunnel-fault.ts";
@@ -54,6 +55,7 @@ const RULES: readonly CorrelationRule[] = [
   withConfirmation,
   withTunnelFault,
   withTunnelLink,
+  withStandby,
   withUdpEvidence,
   withHairpin,
   withOtherOmni,

@@ -34,6 +34,8 @@ export const LAYER: Readonly<Record<ProbeKind, number>> = {
 /** The state of the Machine API. `isCarrier`: the tunnel is carried over it, so that it cannot come back without it. */
 export function machineApiState(entries: readonly Entry[], dead: DeadTunnel, isCarrier: boolean): MachineApiState {
   const outer = entries.filter(isMachineApi);
+  const stream = outer.find(({ cause }) => cause === "grpc-tunnel-stalled");
+  if (stream !== undefined) return { kind: "explains", root: stream };
   const top = Math.max(...outer.map(layerOf));
   if (outer.some((one) => layerOf(one) === top && hasAnsweredSince(one, dead.sinceMs + IN_FLIGHT_MS))) {
     return { kind: "answers" };

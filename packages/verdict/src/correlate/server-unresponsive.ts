@@ -14,10 +14,12 @@ import { endpointsOf } from "./siderolink-endpoint.ts";
 export function withUnresponsiveServer(
   entry: Entry,
   entries: readonly Entry[],
-  { isGrpcTunnel }: CorrelationContext,
+  { isGrpcTunnel, previous }: CorrelationContext,
 ): Entry {
   if (!isMachineApi(entry) && (!isAt(entry, "api") || entry.comparison)) return entry;
   const dead = deadTunnelOf(entries);
+  // The tunnel recovers first. What the run of failures was found to be holds until it ends.
+  if (dead === undefined && isKnown(entry, previous)) return hung(entry, entry.onsetMs);
   if (dead === undefined || endpointsOf(entries).some(isRefused)) return entry;
   const shown = hangOf(entry, entries, dead, isGrpcTunnel);
   if (shown === undefined) return entry;
@@ -25,6 +27,12 @@ export function withUnresponsiveServer(
     (other) => isMachineApi(other) && hangOf(other, entries, dead, isGrpcTunnel) !== undefined,
   );
   return isMachineApiHung ? hung(entry, shown.sinceMs) : entry;
+}
+
+function isKnown({ target, own, verdict, onsetMs }: Entry, previous: CorrelationContext["previous"]): boolean {
+  const was = previous?.get(target.id);
+  const isSame = was?.cause === "server-unresponsive" && was.onsetMs === onsetMs;
+  return isSame && verdict === "unmet" && own.reason === "handshake-timeout";
 }
 
 /** A port that refuses belongs to a kernel without the process: it has ended, and does not hang. */

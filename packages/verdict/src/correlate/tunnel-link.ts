@@ -1,14 +1,16 @@
 /** The interface of a tunnel in which no probe is answered. */
 import type { Cause } from "@lifeline/measure";
 import { type Entry, isAt } from "../entry.ts";
+import { nextStepFor } from "../next-step.ts";
+import type { PreviousVerdict } from "../row.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
 import { type DeadTunnel, deadTunnelOf } from "./dead-tunnel.ts";
 import { machineApiState } from "./machine-api-state.ts";
 import { endpointsOf } from "./siderolink-endpoint.ts";
 
 /**
- * Holds the verdict of the interface for one outage: packets of Omni's own, which come through a tunnel whose forward
- * path is blocked, neither end its fault nor begin another one.
+ * Holds verdict and cause of the interface for one outage. Packets of Omni's own, which come through a tunnel whose
+ * forward path is blocked, neither end its fault nor begin another one. The recovery adds no cause.
  */
 export function withTunnelLink(
   entry: Entry,
@@ -16,15 +18,22 @@ export function withTunnelLink(
   { previous, isGrpcTunnel }: CorrelationContext,
 ): Entry {
   if (!isAt(entry, "tunnel-link")) return entry;
-  const dead = deadTunnelOf(entries);
-  if (dead === undefined) return entry;
-  const cause = causeOf(entries, dead, isGrpcTunnel);
-  if (entry.own.reason === "link-frozen") return { ...entry, cause, nextStep: FOLLOWS };
   const was = previous?.get(entry.target.id);
+  const dead = deadTunnelOf(entries);
+  const isFrozen = entry.verdict === "unmet" && entry.own.reason === "link-frozen";
+  if (dead === undefined) return isFrozen && was?.cause !== undefined ? { ...entry, cause: heldCause(was) } : entry;
+  const cause = causeOf(entries, dead, isGrpcTunnel);
+  if (isFrozen) return { ...entry, cause };
   const isOfOutage = was?.verdict === "unmet" && (was.onsetMs ?? 0) >= (dead.workedAtMs ?? dead.sinceMs);
   if (!isOfOutage) return entry;
   const evidence = `${entry.evidence} What it receives are packets that Omni sends by itself: no probe through the tunnel is answered.`;
-  return { ...entry, verdict: "unmet", cause, onsetMs: was.onsetMs ?? entry.onsetMs, evidence, nextStep: FOLLOWS };
+  const nextStep = nextStepFor("link-frozen", entry.target);
+  return { ...entry, verdict: "unmet", cause, onsetMs: was.onsetMs ?? entry.onsetMs, evidence, nextStep };
+}
+
+/** The cause that a fault had so far. */
+function heldCause({ verdict, cause }: PreviousVerdict): Cause {
+  return verdict === "unmet" && cause !== undefined ? cause : "timeout";
 }
 
 /** The cause of the fault that the interface shows: of the Machine API or the port, else of silence. */
@@ -34,5 +43,3 @@ function causeOf(entries: readonly Entry[], dead: DeadTunnel, isGrpcTunnel: bool
   const port = endpointsOf(entries).find(({ verdict, onsetMs }) => verdict === "unmet" && onsetMs === dead.sinceMs);
   return port?.cause ?? (outer.kind === "unknown" || isGrpcTunnel ? "timeout" : "udp-blocked");
 }
-
-const FOLLOWS = "See the rows of the Machine API and of the SideroLink endpoint: the interface only shows their fault.";

@@ -34,6 +34,23 @@ const inside = (more: EntryParts = {}) =>
 const link = entryOf(targetOf(LINK, { requirementId: "link" }), { service: "tunnel-link" });
 const contextWith = (node: NodeContext) => contextOf({ node });
 
+/** An endpoint that refuses, and a probe in the tunnel that is lost. */
+const refusing = entryOf(targetOf(UDP, { ...at, host: "10.0.0.2" }), {
+  ...silent,
+  verdict: "unmet",
+  cause: "wrong-endpoint",
+  own: { basis: "failed", reason: "refused" },
+});
+const deadInside = entryOf(
+  targetOf({ probe: "tcp", acceptReset: true }, { requirementId: "in", host: "fdae::1", port: 1 }),
+  {
+    service: "in-tunnel",
+    verdict: "unmet",
+    cause: "timeout",
+    own: { reason: "timeout" },
+  },
+);
+
 describe("silence of the port is confirmed", () => {
   const none = port();
   const expecting = entryOf(targetOf({ probe: "udp", payloadBytes: 16, expectRefusal: true }, at), {
@@ -74,6 +91,21 @@ describe("silence of the port is confirmed", () => {
       /answers through the tunnel, which has no other endpoint to run over\. Inside\.$/,
     ],
     ["by the interface of the tunnel", none, [link], {}, /no other endpoint/],
+    [
+      "by the tunnel, where the other endpoint refuses",
+      none,
+      [refusing, inside()],
+      {},
+      /no other endpoint to run over/,
+    ],
+    [
+      "not by a tunnel in which a probe is lost and none is answered since",
+      none,
+      [inside(), deadInside],
+      {},
+      undefined,
+    ],
+    ["not by the interface alone, while probes are lost", none, [link, deadInside], {}, undefined],
     ["not by a tunnel that fails", none, [inside({ verdict: "unmet" })], {}, undefined],
     ["not by the tunnel, of two endpoints", none, [second, inside()], {}, undefined],
     ["not by an answer elsewhere", none, [entryOf(targetOf(TCP))], {}, undefined],
@@ -163,9 +195,11 @@ describe("a refusal of the port ends", () => {
 describe("the evidence class", () => {
   const failed = (cause: Entry["cause"]) => port({ verdict: "unmet", cause, own: { basis: "failed" } });
   const blocked = port({ verdict: "unmet", cause: "udp-blocked" });
+  const noAddress = port({ verdict: "not-applicable", own: { basis: "name-has-no-address" } });
   it.each<[string, Entry, Entry[], UdpEvidence | undefined]>([
     ["of another service is none", entryOf(targetOf(UDP)), [], undefined],
-    ["of what does not apply", port({ verdict: "not-applicable" }), [stamp()], "not-applicable"],
+    ["of a family that the name lacks", noAddress, [stamp()], "not-applicable"],
+    ["of a standby endpoint", port({ verdict: "not-applicable" }), [second, inside()], "no-evidence"],
     ["of silence", port(), [], "no-evidence"],
     ["of a confirmed port", port(), [stamp()], "confirmed"],
     ["of a port that the tunnel confirms", port(), [inside()], "confirmed"],

@@ -35,8 +35,9 @@ const BLOCKED = new Set(["udp-blocked", "forward-path-blocked", "return-path-blo
 const ICMP_CAUSES = new Set(["wrong-endpoint", "refused", "filtered", "unreachable"]);
 
 function udpEvidenceOf(entry: Entry, entries: readonly Entry[], context: CorrelationContext): UdpEvidence {
-  if (entry.verdict === "not-applicable") return "not-applicable";
   const { own } = entry;
+  // A standby endpoint was tried, and is silent. Of a family that the name lacks there is nothing to know.
+  if (entry.verdict === "not-applicable" && own.basis !== "silent") return "not-applicable";
   const port = entries.find((other) => other.target.options.probe === "udp" && isSameEndpoint(other, entry));
   if (port !== undefined && BLOCKED.has(port.cause)) return "suspected-blocked";
   if (entry.verdict === "unmet" && own.basis === "failed" && ICMP_CAUSES.has(entry.cause)) return "refused";
@@ -97,11 +98,16 @@ function confirmationsOf(
  * What answers through the tunnel: met before degraded, then the longest one, so that the order of targets never
  * matters.
  */
-function tunnelAnswers(entries: readonly Entry[]): readonly Entry[] {
+export function tunnelAnswers(entries: readonly Entry[]): readonly Entry[] {
   const rank = ({ verdict }: Entry) => (verdict === "met" ? 0 : 1);
   return entries
     .filter((other) => (isAt(other, "in-tunnel") || isAt(other, "tunnel-link")) && isAnswering(other))
     .sort((a, b) => rank(a) - rank(b) || a.onsetMs - b.onsetMs || (a.target.id < b.target.id ? -1 : 1));
+}
+
+/** Whether the endpoint refuses, so that no tunnel runs over it. */
+function isRefused({ verdict, own }: Entry): boolean {
+  return verdict === "unmet" && own.basis === "failed";
 }
 
 /** How an answer through the tunnel confirms the port; undefined: the tunnel may run over another endpoint. */
@@ -112,7 +118,8 @@ function tunnelPhrase(
 ): string | undefined {
   if (!isAt(entry, "siderolink")) return undefined;
   if (observedEndpoint === undefined) {
-    const isOnly = endpointsOf(entries).length === 1;
+    const endpoints = endpointsOf(entries);
+    const isOnly = endpoints.every((other) => other.target.id === entry.target.id || isRefused(other));
     return isOnly ? "answers through the tunnel, which has no other endpoint to run over" : undefined;
   }
   const isUsed = isObserved(entry, observedEndpoint);
