@@ -52,6 +52,31 @@ shows them)
     expect(lines[4]).toContain("· n/a");
   });
 
+  it("counts notes, and shows each once with its requirements when wide, in Markdown and in JSON", async () => {
+    const sampled = "*.test can only be sampled; it is judged by a.test";
+    const rows = [
+      { ...MET_ROW, notes: [sampled, "not measured over IPv6: no route"] },
+      { ...UNMET_ROW, notes: ["not measured over IPv6: no route"] },
+    ];
+    const listVerdicts = async () => verdicts(...rows);
+    const { out } = await runAgainst(["status"], { listVerdicts }, terminal(140));
+    expect(out).toContain("1 of 2 required rows met · 1 unmet · 2 notes (--output wide shows them)\n");
+    const wide = await runAgainst(["status", "--output", "wide"], { listVerdicts });
+    expect(wide.out).toContain(
+      `\nnote: ${sampled} (machine-api)\nnote: not measured over IPv6: no route (machine-api, node-discovery)\n`,
+    );
+    const markdown = await runAgainst(["status", "--output", "markdown"], { listVerdicts });
+    expect(markdown.out).toContain("- note: `not measured over IPv6: no route` (machine-api, node-discovery)");
+    const json = await runAgainst(["status", "--json"], { listVerdicts });
+    expect(JSON.parse(json.out).rows[0].notes).toEqual(rows[0]?.notes);
+  });
+
+  it("says why, where no row applies", async () => {
+    const { out, exitCode } = await runAgainst(["status"], { listVerdicts: async () => verdicts(IDLE_ROW) });
+    expect(out).toContain(`omni-vault does not apply: ${IDLE_ROW.evidence}.`);
+    expect(exitCode).toBe(1);
+  });
+
   it("names the node of each row as soon as there are two", async () => {
     const rows = [MET_ROW, { ...MET_ROW, nodeId: "worker-2" }];
     const { out, exitCode } = await runAgainst(["status"], { listVerdicts: async () => verdicts(...rows) });
@@ -94,6 +119,7 @@ shows them)
       since: "2026-03-01T11:00:00.000Z",
       evidence: "10 of 10 answered",
       nextStep: null,
+      notes: [],
     });
     expect(rows[2]).toMatchObject({
       target: "[2001:db8::10]:50180",

@@ -175,6 +175,11 @@ describe("usage errors exit 2 and say what would be right", () => {
       `error: option '--seconds <n>' argument '0' is invalid. want a whole number of seconds from 1 to 300\n${hint}`,
     ],
     [
+      "version that is none",
+      ["check", "--omni", "omni.example.com", "--talos-version", "banana"],
+      `error: option '--talos-version <version>' argument 'banana' is invalid. want a Talos version such as v1.13.2\n${hint}`,
+    ],
+    [
       "unknown role",
       ["check", "--omni", "https://o", "--role", "router"],
       `error: option '--role <role>' argument 'router' is invalid. Allowed choices are omni-host, talos-node.\n${hint}`,

@@ -104,7 +104,11 @@ export function holds(circumstance: Circumstance, deployment: Deployment, facts:
 }
 
 /** Whether the node has been told to join Omni. A setting that cannot be read is not an absent one. */
-export function isConfiguredToJoin({ machineApi, machineApiUnreadable, siderolinkPrefix }: NodeFacts): boolean {
+export function isConfiguredToJoin({
+  machineApi,
+  machineApiUnreadable,
+  siderolinkPrefix,
+}: Pick<NodeFacts, "machineApi" | "machineApiUnreadable" | "siderolinkPrefix">): boolean {
   return machineApi !== undefined || machineApiUnreadable !== undefined || siderolinkPrefix !== undefined;
 }
 

@@ -18,7 +18,7 @@ export {
   requirementJson,
 } from "./catalogue.ts";
 export { MAX_FILE_BYTES, parseYaml } from "./catalogue-file.ts";
-export type { NodeFacts, ProxyFacts } from "./condition.ts";
+export { isConfiguredToJoin, type NodeFacts, type ProxyFacts } from "./condition.ts";
 export {
   type Deployment,
   type DeploymentFlags,

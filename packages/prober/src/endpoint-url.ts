@@ -21,7 +21,7 @@ const AUTHORITY = /^(?:([a-z][a-z\d+.-]*):\/\/)?([^/?#]*)/i;
 /** Host and port after the user's part; IPv6 in brackets (RFC 3986 §3.2.2). */
 const HOST_AND_PORT = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::([^:]*))?$/;
 
-/** `https://host:port` for TLS, `grpc://host:port` for cleartext. A host's final dot is left out, as in certificates. */
+/** `https://host:port` for TLS, `grpc://host:port` for cleartext. The host has no final dot, as in certificates. */
 export function machineApiUrl(text: string): MachineApiUrl {
   const [, scheme = CLEARTEXT, authority = ""] = AUTHORITY.exec(text) ?? [];
   const parts = HOST_AND_PORT.exec(authority.slice(authority.lastIndexOf("@") + 1));

@@ -24,6 +24,7 @@ function row(verdict: RowVerdict["verdict"], onsetMs: number, more: Partial<RowV
     followsFrom: undefined,
     udpEvidence: undefined,
     comparison: false,
+    notes: [],
     directions: undefined,
     nextStep: "do",
     loss: { sent: 0, lost: 0, late: 0, silent: 0, notSent: 0, ratio: undefined, interval: [0, 1] },

@@ -17,6 +17,7 @@ import { NO_DATA_STEP, nextStepFor, UNCONFIRMED_STEP } from "./next-step.ts";
 import type { NodeContext } from "./node-context.ts";
 import { bounded } from "./phrase.ts";
 import { type PreviousVerdict, type RowVerdict, rowKey, type UdpEvidence } from "./row.ts";
+import { notesOf } from "./row-notes.ts";
 import { rttFiguresOf } from "./rtt-figures.ts";
 import { type TargetVerdict, targetVerdictOf } from "./target-verdict.ts";
 import type { Thresholds } from "./thresholds.ts";
@@ -107,7 +108,7 @@ function rowsOf(row: ResolvedRow, entries: ReadonlyMap<string, Entry>, judgement
     case "targets":
       return row.targets.flatMap(({ id }) => {
         const entry = entries.get(id);
-        return entry === undefined ? [] : [targetRow(entry)];
+        return entry === undefined ? [] : [targetRow(entry, row)];
       });
     case "check":
       return [targetlessRow(row.requirement, nowMs, checkVerdict(row.check, judgement.context ?? {}, nowMs))];
@@ -132,7 +133,7 @@ function rowsOf(row: ResolvedRow, entries: ReadonlyMap<string, Entry>, judgement
   }
 }
 
-function targetRow(entry: Entry): RowVerdict {
+function targetRow(entry: Entry, row: Extract<ResolvedRow, { kind: "targets" }>): RowVerdict {
   const { requirement, target, own, verdict, cause, evidence, nextStep, followsFrom, onsetMs, comparison } = entry;
   const { id, host, port, family, options } = target;
   const proxy = target.proxy === undefined ? undefined : endpointName(target.proxy.host, target.proxy.port);
@@ -144,10 +145,11 @@ function targetRow(entry: Entry): RowVerdict {
     target: { id, host, port, endpoint: targetPlace(target), probe: options.probe, family, proxy },
     verdict,
     cause,
-    evidence: bounded(evidence),
+    evidence: bounded([evidence, ...row.notes.map((note) => `${note}.`)].join(" ")),
     nextStep,
     followsFrom,
     udpEvidence: entry.udpEvidence,
+    notes: notesOf(row),
     comparison,
     directions: directions.forwardSent + directions.returnSent > 0 ? directions : undefined,
     loss: lossOf(own.lookback),
@@ -180,6 +182,7 @@ function targetlessRow(
     ...result,
     followsFrom: undefined,
     udpEvidence: udpEvidenceWithoutTarget(requirement, result.verdict),
+    notes: [],
     comparison: false,
     directions: undefined,
     loss: lossOf(nothing),

@@ -65,6 +65,11 @@ export interface RowVerdict {
   readonly followsFrom: string | undefined;
   /** Only for rows of the SideroLink UDP port. */
   readonly udpEvidence: UdpEvidence | undefined;
+  /**
+   * What the requirement's targets leave open: which hosts stand for a wildcard, which mirror replaces a host, which
+   * endpoints are not measured and why. The same for all rows of the requirement.
+   */
+  readonly notes: readonly string[];
   /** Measured for comparison with the path that the node uses; never required. */
   readonly comparison: boolean;
   /** Loss by direction over the lookback; undefined where packets are not numbered. */

@@ -107,6 +107,8 @@ const REASONS = { entries: 128 };
 /** Columns of counts by direction: six now, as many again later. */
 const DIRECTIONS = { entries: 12 };
 
+/** Twice a list of the catalogue (64), for hosts that are replaced and hosts that are not measured. */
+const NOTES = { entries: 128, bytes: TEXT };
 const ROWS = { entries: MAX_PAGE_ROWS };
 
 /** Steps of a history, and targets of one answer: no more than its points (history.ts: 1,000 and 20,000). */
@@ -240,6 +242,7 @@ export const WIRE_LIMITS: ReadonlyMap<string, MessageLimits> = new Map([
     followsFrom: TEXT,
     udpEvidence: IDENTIFIER,
     proxy: TEXT,
+    notes: NOTES,
   }),
   limit<query.ListNodesRequest>("lifeline.v1.ListNodesRequest", { pageToken: TEXT }),
   limit<query.ListNodesResponse>("lifeline.v1.ListNodesResponse", { nodes: ROWS, nextPageToken: TEXT }),

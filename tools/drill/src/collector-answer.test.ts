@@ -17,6 +17,7 @@ const met: StatusRow = {
   udpEvidence: null,
   evidence: "",
   nextStep: null,
+  notes: [],
   targetId: "a",
   followsFrom: null,
   sinceMs: 0,

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer as createHttp2Server } from "node:http2";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
@@ -161,6 +161,29 @@ describe.concurrent("lifeline check", () => {
     expect(asHost.exitCode).toBe(1);
     const asBoth = await runHere([...argv, "--role", "omni-host", "--role", "talos-node"]);
     expect(JSON.parse(asBoth.out).rows).toHaveLength(2);
+  });
+
+  it("says why a row that --only names does not apply, and does not pass", async () => {
+    const file = deploymentFile("inapplicable.yaml", machineApi.address);
+    const { out, exitCode } = await runHere(["check", "--deployment", file, "--only", "omni-vault", "--seconds", "1"]);
+    expect(out).toContain("0 of 0 required rows met");
+    expect(out).toContain(
+      "omni-vault does not apply: only the host that runs Omni needs it; this node is a Talos node.",
+    );
+    expect(exitCode).toBe(1);
+  });
+
+  it("refuses a mirror of a host that no row names, with the nearest", async () => {
+    const file = deploymentFile("mirror.yaml", machineApi.address);
+    writeFileSync(
+      file,
+      readFileSync(file, "utf8").replace("mirrors: []", "mirrors: [{ replaces: ghcr.oi, with: 'https://m' }]"),
+    );
+    const { err, exitCode } = await runHere(["check", "--deployment", file]);
+    expect(err).toMatch(
+      /^error: mirror\.yaml: airGapped\.mirrors\[0\]\.replaces: got "ghcr\.oi".* the nearest is ghcr\.io\n$/,
+    );
+    expect(exitCode).toBe(2);
   });
 
   it("says which rows are close when --only matches none, and probes nothing", async () => {

@@ -43,7 +43,8 @@ function preflight(clock: ManualClock, probe: Probe, rest: Partial<Preflight> = 
   const node = { probe, clockOffsetMs: () => undefined };
   const { signal } = new AbortController();
   const interception = loadInterception();
-  return { resolution, hostname: "here", durationS: 10, clock, node, interception, signal, ...rest };
+  const joined = { isConfiguredToJoin: false, remarks: [] };
+  return { resolution, hostname: "here", durationS: 10, clock, node, interception, signal, ...joined, ...rest };
 }
 
 describe("a preflight", () => {
@@ -189,6 +190,56 @@ describe("a preflight", () => {
       { verdict: "not-applicable", required: false },
     ]);
     expect(exitCodeOf(model)).toBe(EXIT.met);
+  });
+
+  const siderolinked = deploymentFrom({
+    api: "https://127.0.0.1",
+    machineApi: "grpc://127.0.0.1:1",
+    siderolink: ["127.0.0.1:50180"],
+  });
+  const open = (): Resolution => {
+    const all = resolve(loadCatalogue(), siderolinked, facts);
+    const ids = ["machine-api", "siderolink-endpoint"];
+    const wildcard = all.rows.find(({ requirement: { place } }) => place.kind === "wildcard");
+    if (wildcard?.requirement.place.kind !== "wildcard") throw new Error("the catalogue has no wildcard");
+    const place = { ...wildcard.requirement.place, known: [] };
+    const unknown = { ...wildcard.requirement, id: "bucket", place };
+    const rows = all.rows.filter(({ requirement }) => ids.includes(requirement.id));
+    return { ...all, rows: [...rows, { requirement: unknown, kind: "unresolved", why: "no host is known", next: "" }] };
+  };
+  const silentPort = (clock: ManualClock) => async (target: Target) =>
+    sampleOf(target, clock, target.options.probe === "udp" ? "silent" : "answered", 2);
+
+  it("passes where nothing fails, and names what cannot be proven from here", async () => {
+    const clock = manualClock(0);
+    const remarks = ["Judged for Talos v1.14."];
+    const model = await finished(
+      runPreflight(preflight(clock, silentPort(clock), { resolution: open(), remarks })),
+      clock,
+    );
+    expect(model.remarks).toEqual([
+      "Judged for Talos v1.14.",
+      "Not proven from here, and not counted: siderolink-endpoint 127.0.0.1:50180: WireGuard answers its own peers alone; a node that joins proves it.",
+      "Not proven from here, and not counted: bucket: no host is known.",
+    ]);
+    expect(model.rows.filter(({ verdict }) => verdict === "unknown").map(({ required }) => required)).toEqual([
+      false,
+      false,
+    ]);
+    expect(exitCodeOf(model)).toBe(EXIT.met);
+  });
+
+  it("counts a silent port on a host that has been told to join, and each unknown row of another kind (M4)", async () => {
+    const clock = manualClock(0);
+    const resolution = open();
+    const joined = { resolution, isConfiguredToJoin: true };
+    const model = await finished(runPreflight(preflight(clock, silentPort(clock), joined)), clock);
+    expect(model.remarks).toHaveLength(1);
+    expect(exitCodeOf(model)).toBe(EXIT.notMet);
+    const stalled = async (target: Target) => sampleOf(target, clock, "stalled", 2);
+    const unmeasured = await finished(runPreflight(preflight(clock, stalled, { resolution })), clock);
+    expect(unmeasured.rows.filter(({ required }) => required)).toHaveLength(3);
+    expect(exitCodeOf(unmeasured)).toBe(EXIT.notMet);
   });
 
   it("judges a check of the host's own environment itself", async () => {

@@ -6,11 +6,13 @@
  * 2. At most {@link MAX_IN_FLIGHT} attempts are in flight (S2). Their ticks are spread over the second.
  * 3. A run is short, so a target that fails is not probed in bursts: its ordinary attempts confirm the failure (P1).
  * 4. What only a collector knows, such as another node with the same id, is neither met nor unknown here (M4).
+ * 5. What a host that has not joined cannot prove stays unknown, is named below the rows, and is not counted: else no
+ *    check before a node exists could pass.
  */
 import { type InterceptionSigns, type Resolution, type ResolvedRow, resolvedTargets } from "@lifeline/catalogue";
 import { type Clock, NS_PER_MS, pause, type Target } from "@lifeline/measure";
 import { type LocalNode, Prober } from "@lifeline/prober";
-import { DEFAULT_THRESHOLDS, judgementContextOf, judgeNode } from "@lifeline/verdict";
+import { DEFAULT_THRESHOLDS, judgementContextOf, judgeNode, type RowVerdict } from "@lifeline/verdict";
 import type { Window } from "@lifeline/window";
 import { rowFromVerdict, type StatusModel } from "../render/status-row.ts";
 
@@ -43,13 +45,17 @@ export interface Preflight {
   readonly clock: Clock;
   readonly node: Pick<LocalNode, "probe" | "clockOffsetMs">;
   readonly interception: InterceptionSigns;
+  /** Whether this host has been told to join Omni. */
+  readonly isConfiguredToJoin: boolean;
+  /** Further remarks, such as what was assumed. */
+  readonly remarks: readonly string[];
   /** Ends the run early. What is known by then is judged; attempts in flight are not awaited. */
   readonly signal: AbortSignal;
 }
 
 /** Measures, then judges. Rejects only on a defect of a probe. */
 export async function runPreflight(preflight: Preflight): Promise<StatusModel> {
-  const { clock, durationS, hostname, node, interception } = preflight;
+  const { clock, durationS, hostname, node, interception, isConfiguredToJoin } = preflight;
   const windows = await measure(preflight);
   const nowMs = clock.wallMs();
   const clockOffsetMs = node.clockOffsetMs();
@@ -75,11 +81,34 @@ export async function runPreflight(preflight: Preflight): Promise<StatusModel> {
       observedEndpoint: undefined,
     }),
   });
+  const isUnproven = (row: RowVerdict) =>
+    row.required &&
+    row.verdict === "unknown" &&
+    (isWithoutHost(row, resolution) || isSilentPort(row, isConfiguredToJoin));
+  const unproven = rows.filter(isUnproven);
   return {
     generatedAtMs: nowMs,
     catalogueVersion: resolution.catalogueVersion,
-    rows: rows.map((row) => rowFromVerdict(hostname, row)),
+    rows: rows.map((row) => rowFromVerdict(hostname, isUnproven(row) ? { ...row, required: false } : row)),
+    remarks: [...preflight.remarks, ...unproven.map(unprovenRemark)],
   };
+}
+
+/** Whether the row is a wildcard for which no concrete host is known. */
+function isWithoutHost({ requirementId, target }: RowVerdict, { rows }: Resolution): boolean {
+  const place = rows.find(({ requirement }) => requirement.id === requirementId)?.requirement.place;
+  return target === undefined && place?.kind === "wildcard" && place.known.length === 0;
+}
+
+/** Whether only silence came from a port that answers its own peers alone, of which this host is none yet. */
+function isSilentPort({ udpEvidence, cause }: RowVerdict, isConfiguredToJoin: boolean): boolean {
+  return !isConfiguredToJoin && udpEvidence === "no-evidence" && cause === "no-evidence";
+}
+
+function unprovenRemark({ requirementId, target, evidence }: RowVerdict): string {
+  const where = target === undefined ? requirementId : `${requirementId} ${target.endpoint}`;
+  const why = target === undefined ? evidence : "WireGuard answers its own peers alone; a node that joins proves it";
+  return `Not proven from here, and not counted: ${where}: ${why}.`;
 }
 
 /** The row as it can be judged without a collector. */

@@ -1,8 +1,9 @@
 /** `lifeline check`: what `status` shows, measured from this host now, without agent or collector. */
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import {
   type Deployment,
   deploymentFrom,
+  isConfiguredToJoin,
   loadCatalogueFor,
   loadDeployment,
   loadInterception,
@@ -10,6 +11,7 @@ import {
   ORIGINS,
   type Origin,
   type Resolution,
+  refuseUnmatchedMirrors,
   resolve,
   resolvedTargets,
 } from "@lifeline/catalogue";
@@ -50,7 +52,11 @@ export function addCheck(root: Command, session: Session): void {
     .option("--siderolink <host:port>", "with --omni: a WireGuard endpoint; may be repeated", collected)
     .option("--machine-api <url>", "with --omni: where nodes register; SaaS follows from --omni")
     .option("--grpc-tunnel", "with --omni: WireGuard is carried over gRPC")
-    .option("--talos-version <version>", "judge for a node of this version, such as v1.13.2 (default this host's)")
+    .option(
+      "--talos-version <version>",
+      "judge for a node of this version, such as v1.13.2 (default this host's, else the catalogue's)",
+      talosVersion,
+    )
     .addOption(new Option("--role <role>", "judge this host as; may be repeated (default talos-node)").choices(ORIGINS))
     .addOption(
       new Option("--seconds <n>", `how long to probe, once a second (1-${MAX_SECONDS})`)
@@ -83,10 +89,15 @@ async function check(flags: CheckFlags, session: Session): Promise<void> {
   try {
     for (const warning of node.warnings) await stderr.write(`warning: ${warning}\n`);
     const resolution = narrowed(resolutionFor(flags, caFile, node, host.hostname), only);
+    const facts = node.facts();
+    const remarks = isVersionAssumed(flags, facts, resolution)
+      ? [`Judged for Talos ${resolution.catalogueVersion}, the catalogue's version; --talos-version names another.`]
+      : [];
     await session.show(async (signal) => {
       await announce(resolution, flags.seconds, stderr);
       const measured = { resolution, durationS: flags.seconds, hostname: host.hostname, clock, node, signal };
-      return statusView(await runPreflight({ ...measured, interception: loadInterception() }));
+      const judged = { interception: loadInterception(), isConfiguredToJoin: isConfiguredToJoin(facts), remarks };
+      return statusView(await runPreflight({ ...measured, ...judged }));
     });
   } finally {
     node.close();
@@ -101,13 +112,24 @@ async function announce(resolution: Resolution, durationS: number, stderr: Outpu
 /** Every row of the deployment's catalogue for this node. @throws CliError `usage`, CatalogueError. */
 function resolutionFor(flags: CheckFlags, caFile: string | undefined, node: LocalNode, nodeId: string): Resolution {
   const deployment = deploymentOf(flags, caFile);
-  const directory = flags.deployment === undefined ? "." : dirname(flags.deployment);
-  return resolve(loadCatalogueFor(deployment, directory), deployment, {
-    ...node.facts(),
+  const { deployment: path = "command line" } = flags;
+  const catalogue = loadCatalogueFor(deployment, dirname(path));
+  refuseUnmatchedMirrors(basename(path), deployment, catalogue);
+  const facts = node.facts();
+  return resolve(catalogue, deployment, {
+    ...facts,
     nodeId,
     roles: flags.role ?? ["talos-node"],
-    ...(flags.talosVersion === undefined ? {} : { talosVersion: flags.talosVersion }),
+    talosVersion: flags.talosVersion ?? facts.talosVersion ?? catalogue.version,
   });
+}
+
+/** Whether no version was given or found, and a row depends on it. */
+function isVersionAssumed(flags: CheckFlags, facts: { readonly talosVersion?: string }, { rows }: Resolution): boolean {
+  if (flags.talosVersion !== undefined || facts.talosVersion !== undefined) return false;
+  return rows.some(({ requirement: { conditions = [] } }) =>
+    conditions.some(({ circumstance }) => circumstance === "network-time-security"),
+  );
 }
 
 function deploymentOf(flags: CheckFlags, caFile: string | undefined): Deployment {
@@ -154,6 +176,12 @@ function narrowed(resolution: Resolution, only: string | undefined): Resolution 
 
 function collected(value: string, before: readonly string[] | undefined): readonly string[] {
   return [...(before ?? []), value];
+}
+
+/** A release of Talos as it names itself, such as v1.13.2 or v1.14.0-beta.1; at most 64 characters. */
+function talosVersion(text: string): string {
+  if (text.length <= 64 && /^v?\d{1,4}\.\d{1,4}(\.\d{1,4})?([-+][\w.+-]+)?$/.test(text)) return text;
+  throw new InvalidArgumentError("want a Talos version such as v1.13.2");
 }
 
 function wholeSeconds(text: string): number {

@@ -19,6 +19,7 @@ const unresolved: StatusRow = {
   cause: "dns-nxdomain",
   evidence: "dns-nxdomain 10 times",
   nextStep: "fix the resolver",
+  notes: [],
   targetId: "a",
   followsFrom: null,
   sinceMs: 2_000,

@@ -41,6 +41,8 @@ export interface StatusRowJson {
   readonly since: string | null;
   readonly evidence: string;
   readonly nextStep: string | null;
+  /** Which hosts stand for a wildcard, and what of the requirement is not measured. */
+  readonly notes: readonly string[];
 }
 
 /** The whole object. */
@@ -48,6 +50,8 @@ export interface StatusJson {
   readonly generatedAt: string;
   readonly catalogueVersion: string;
   readonly rows: readonly StatusRowJson[];
+  /** What the rows as a whole leave open, such as what a check cannot prove from here. */
+  readonly remarks: readonly string[];
 }
 
 /** The object of a model; {@link jsonText} of it is what `--json` prints. */
@@ -56,6 +60,7 @@ export function statusJson(model: StatusModel): StatusJson {
     generatedAt: isoTime(model.generatedAtMs),
     catalogueVersion: model.catalogueVersion,
     rows: model.rows.map(rowJson),
+    remarks: model.remarks ?? [],
   };
 }
 
@@ -85,5 +90,6 @@ export function rowJson(row: StatusRow): StatusRowJson {
     since: isoTime(row.sinceMs),
     evidence: row.evidence,
     nextStep: row.nextStep,
+    notes: row.notes,
   };
 }

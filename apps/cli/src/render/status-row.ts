@@ -41,6 +41,8 @@ export interface StatusRow {
   readonly cause: string | null;
   readonly evidence: string;
   readonly nextStep: string | null;
+  /** Which hosts stand for a wildcard, and what of the requirement is not measured; the same for all its rows. */
+  readonly notes: readonly string[];
   /** Identity of the row's target; null where there is nothing to measure. */
   readonly targetId: string | null;
   /** Target id of the row whose fault this one follows from; null when the fault is its own. */
@@ -71,6 +73,8 @@ export interface StatusModel {
   /** Empty when there is no row to take it from. */
   readonly catalogueVersion: string;
   readonly rows: readonly StatusRow[];
+  /** What the rows as a whole leave open, a sentence each. Absent: nothing. */
+  readonly remarks?: readonly string[];
 }
 
 const VERDICT_WORDS: ReadonlyMap<number, Verdict> = new Map([
@@ -111,6 +115,7 @@ export function rowFromWire(row: queryPb.VerdictRow): StatusRow {
     cause: shownCause(verdict, row.cause),
     evidence: row.evidence,
     nextStep: row.nextStep || null,
+    notes: row.notes,
     targetId: row.targetId || null,
     followsFrom: row.followsFrom || null,
     sinceMs: atMs(row.sinceUnixMs),
@@ -146,6 +151,7 @@ export function rowFromVerdict(node: string, row: RowVerdict): StatusRow {
     cause: shownCause(verdict, row.cause),
     evidence: row.evidence,
     nextStep: row.nextStep || null,
+    notes: row.notes,
     targetId: target?.id ?? null,
     followsFrom: row.followsFrom ?? null,
     sinceMs: row.sinceMs,

@@ -29,6 +29,9 @@ export function renderStatus(model: StatusModel, layout: StatusLayout): string {
   const advice = adviceLines(model, shown, layout);
   const summary = summaryLine(model, wide);
   lines.push("", ...proseLines(summary, wide ? undefined : width));
+  if (wide) lines.push(...noteLines(model));
+  const remarks = [...(shown.length === 0 ? inapplicableLines(model) : []), ...(model.remarks ?? [])];
+  if (remarks.length > 0) lines.push("", ...remarks.flatMap((line) => proseLines(line, wide ? undefined : width)));
   if (advice.length > 0) lines.push("", ...advice);
   return `${lines.join("\n")}\n`;
 }
@@ -37,7 +40,10 @@ export function renderStatus(model: StatusModel, layout: StatusLayout): string {
 export function statusMarkdown(model: StatusModel): string {
   const advice = model.rows.filter(needsAdvice).map((row) => `- ${adviceOf(row, model, codeSpan)}`);
   const table = markdownLines(wideColumns(model), model.rows);
-  return `${[...table, "", summaryLine(model, true), ...(advice.length === 0 ? [] : ["", ...advice])].join("\n")}\n`;
+  const notes = noteLines(model, codeSpan).map((line) => `- ${line}`);
+  const remarks = (model.remarks ?? []).map((line) => `- ${codeSpan(line)}`);
+  const below = [notes, remarks, advice].flatMap((part) => (part.length === 0 ? [] : ["", ...part]));
+  return `${[...table, "", summaryLine(model, true), ...below].join("\n")}\n`;
 }
 
 /** The rows as CSV; names and units as in the JSON. */
@@ -56,8 +62,35 @@ function summaryLine({ rows }: StatusModel, wide: boolean): string {
     if (many > 0) parts.push(`${many} ${verdict}`);
   }
   const folded = count(({ verdict }) => verdict === "not-applicable");
-  if (folded > 0) parts.push(`${folded} not applicable${wide ? "" : " (--output wide shows them)"}`);
-  return parts.join(" · ");
+  if (folded > 0) parts.push(`${folded} not applicable`);
+  const notes = notesByText({ rows }).size;
+  if (notes > 0) parts.push(`${notes} ${notes === 1 ? "note" : "notes"}`);
+  return `${parts.join(" · ")}${folded + notes > 0 && !wide ? " (--output wide shows them)" : ""}`;
+}
+
+/** Most rows named that do not apply, where no other is shown. */
+const INAPPLICABLE_NAMED = 5;
+
+/** Where no row applies, such as one chosen by --only: why. */
+function inapplicableLines({ rows }: StatusModel): string[] {
+  const more = rows.length - INAPPLICABLE_NAMED;
+  const lines = rows
+    .slice(0, INAPPLICABLE_NAMED)
+    .map(({ requirement, evidence }) => `${requirement} does not apply: ${evidence}.`);
+  return more > 0 ? [...lines, `${more} more rows do not apply.`] : lines;
+}
+
+/** A line for each note: what it says, and of which requirements. */
+function noteLines(model: StatusModel, mark = (text: string) => text): string[] {
+  return [...notesByText(model)].map(([note, requirements]) => `note: ${mark(note)} (${[...requirements].join(", ")})`);
+}
+
+function notesByText({ rows }: Pick<StatusModel, "rows">): Map<string, Set<string>> {
+  const found = new Map<string, Set<string>>();
+  for (const { notes, requirement } of rows) {
+    for (const note of notes) found.set(note, (found.get(note) ?? new Set()).add(requirement));
+  }
+  return found;
 }
 
 /**

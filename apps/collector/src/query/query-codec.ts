@@ -52,6 +52,7 @@ export function rowToWire(nodeId: string, row: RowVerdict) {
     udpEvidence: row.udpEvidence ?? "",
     proxy: target?.proxy ?? "",
     comparison: row.comparison,
+    notes: [...row.notes],
     ...(row.directions === undefined ? {} : { directions: directionsToWire(row.directions) }),
   };
 }

@@ -164,9 +164,14 @@ function openPage<T>(pageSize: number, bytesOf: (row: T) => number): Page<T> {
   return page;
 }
 
-function rowBytes({ evidence, nextStep, requirementId, target, followsFrom = "" }: RowVerdict): number {
+function rowBytes({ evidence, nextStep, requirementId, target, followsFrom = "", notes }: RowVerdict): number {
   const texts =
-    evidence.length + nextStep.length + requirementId.length + followsFrom.length + 2 * (target?.id.length ?? 0);
+    evidence.length +
+    nextStep.length +
+    requirementId.length +
+    followsFrom.length +
+    2 * (target?.id.length ?? 0) +
+    notes.reduce((sum, note) => sum + note.length, 0);
   return ROW_BYTES + texts * UTF8_BYTES_PER_UNIT;
 }
 
