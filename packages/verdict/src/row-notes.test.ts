@@ -8,6 +8,7 @@ const row = (skipped: readonly Skipped[], notes: readonly string[] = []) => ({
   kind: "targets" as const,
   comparisonIds: [],
   thirdPartyIds: [],
+  alternatives: [],
   targets: [targetOf(TCP, { host: "a.test" }), targetOf(TCP, { host: "b.test" })],
   skipped,
   notes,
