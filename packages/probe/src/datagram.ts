@@ -13,7 +13,7 @@
 import type { Socket } from "node:dgram";
 import type { Clock, IpFamily, RttSource } from "@lifeline/measure";
 import { type ArrivalTime, arrivalTime, connectedSocket } from "./connected-socket.ts";
-import { type Expired, startDeadline } from "./deadline.ts";
+import { type Deadline, type Expired, startDeadline } from "./deadline.ts";
 import { codeOf, type ErrnoPlace } from "./errno.ts";
 import type { KernelClock } from "./kernel.ts";
 import type { SilenceWatch } from "./silence-watch.ts";
@@ -94,6 +94,11 @@ export function neverSent(code: string): Extract<DatagramEnd<never>, { kind: "er
   return { kind: "error", code, place: "datagram-send", elapsedNs: 0, source: "monotonic", late: undefined };
 }
 
+/** The lateness of what arrived, which the kernel's stamp tells whatever this process did. */
+export function latenessOf(deadline: Deadline, { elapsedNs, source }: ArrivalTime): "late" | "stalled" | undefined {
+  return deadline.lateness(elapsedNs, source === "kernel");
+}
+
 async function sendAndWait<T>(
   clocks: DatagramClocks,
   socket: Socket,
@@ -111,7 +116,7 @@ async function sendAndWait<T>(
     const arrival = { bytes, ...arrivalTime(ageNs, deadline.elapsedNs()) };
     const found = match(arrival);
     if (found.kind === "stray") strays += 1;
-    else first.resolve({ kind: "answered", value: found.value, arrival, late: deadline.lateness(arrival.elapsedNs) });
+    else first.resolve({ kind: "answered", value: found.value, arrival, late: latenessOf(deadline, arrival) });
   });
   const failAt = (place: ErrnoPlace) => (error: Error) => {
     const elapsedNs = deadline.elapsedNs();

@@ -47,6 +47,8 @@ describe("a deadline", () => {
     expect(deadline.lateness(deadline.elapsedNs())).toBe("late");
     clock.advance(100);
     expect(deadline.lateness(deadline.elapsedNs())).toBe("stalled");
+    // A time that the kernel measured does not depend on this process.
+    expect(deadline.lateness(deadline.elapsedNs(), true)).toBe("late");
     deadline.cancel();
   });
 

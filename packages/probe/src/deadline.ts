@@ -60,9 +60,9 @@ export interface Deadline {
   elapsedNs(): number;
   /**
    * The reason for an answer after `tookNs`: undefined within the threshold, else `late`, or `stalled` when this
-   * process stalled.
+   * process stalled. `isExact`: the kernel measured the time, which no stall changes. Default: false.
    */
-  lateness(tookNs: number): Extract<Reason, "late" | "stalled"> | undefined;
+  lateness(tookNs: number, isExact?: boolean): Extract<Reason, "late" | "stalled"> | undefined;
   /**
    * `work`, or `expired` when the time is over first. `work` must not reject. After an expiry every race expires at
    * once.
@@ -107,8 +107,9 @@ class RunningDeadline implements Deadline {
     return this.#clock.monotonicNs() - this.#startedNs;
   }
 
-  lateness(tookNs: number): "late" | "stalled" | undefined {
+  lateness(tookNs: number, isExact = false): "late" | "stalled" | undefined {
     if (tookNs <= this.#timeoutNs) return undefined;
+    if (isExact) return "late";
     // Pending I/O was read at the threshold, so what is read while watching arrived after it.
     return (this.#stalledBefore ?? this.#isStalled()) ? "stalled" : "late";
   }

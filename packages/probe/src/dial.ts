@@ -162,7 +162,7 @@ function judgeHandshake(
   // With TCP timestamps the kernel's figure is that of the SYN that was answered, whichever it was (RFC 7323 §4).
   const isLost = isSentAgain && kernelNs !== undefined && elapsedNs - kernelNs >= SYN_SPACING_NS;
   const wholeNs = kernelNs === undefined || isLost ? elapsedNs : kernelNs;
-  const lateness = deadline.lateness(wholeNs);
+  const lateness = deadline.lateness(wholeNs, wholeNs === kernelNs);
   if (lateness === "late" && isLost) {
     trace.flaw = outcome("syn-lost", "connect");
     return undefined;

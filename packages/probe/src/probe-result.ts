@@ -40,7 +40,8 @@ export function noteLateness(
   phase: Phase,
   trace: Trace,
 ): Outcome | undefined {
-  if (lateness === undefined) return undefined;
+  // An answer whose connection was late by the kernel's own figure is late, whatever this process did since.
+  if (lateness === undefined || (lateness === "stalled" && trace.flaw !== undefined)) return undefined;
   if (lateness === "stalled") return outcome("stalled", phase);
   trace.rtt = undefined;
   trace.evidence.lateRttNs ??= elapsedNs;

@@ -22,7 +22,7 @@ import {
   sequenceAt,
 } from "@lifeline/stamp";
 import { arrivalTime } from "./connected-socket.ts";
-import type { DatagramClocks, DatagramEnd } from "./datagram.ts";
+import { type DatagramClocks, type DatagramEnd, latenessOf } from "./datagram.ts";
 import { type Deadline, isExpired, type OnSilence, startDeadline } from "./deadline.ts";
 import { DirectionLoss, type EndedPacket, NO_PACKETS } from "./direction-loss.ts";
 import { codeOf, type ErrnoPlace } from "./errno.ts";
@@ -168,7 +168,7 @@ export class StampSession {
     const arrival = { bytes, ...arrivalTime(ageNs, deadline.elapsedNs() - decodingNs) };
     const own = value.kind === "reply" && value.packet.sequence !== sequence ? value.packet.sequence : undefined;
     sent.ended = { index, reflected: value.kind === "reply" ? { sequence: own } : undefined };
-    sent.settle({ kind: "answered", value, arrival, late: deadline.lateness(arrival.elapsedNs) });
+    sent.settle({ kind: "answered", value, arrival, late: latenessOf(deadline, arrival) });
   }
 
   /** An ICMP error names no packet: it ends those within their threshold, or else the latest that is watched. */

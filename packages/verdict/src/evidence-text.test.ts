@@ -38,7 +38,7 @@ describe("the sentence of each basis", () => {
     [
       "answered, with a late answer",
       { lookback: lookbackOf({ answered: 9, late: 1 }) },
-      "9 of 10 attempts answered, 0 of 10 lost, 1 late over the last 60 s.",
+      "9 of 10 attempts answered in time, 0 of 10 lost, 1 late over the last 60 s.",
     ],
     [
       "answered, with a sample without an address",
@@ -78,7 +78,7 @@ describe("the sentence of each basis", () => {
     [
       "intermittent late answers",
       { basis: "intermittent", reason: "late", lookback: lookbackOf({ answered: 6, late: 2 }) },
-      "6 of 8 attempts answered, 0 of 8 lost, 2 late over the last 60 s; the answer came after the loss threshold; longest run of loss 0.",
+      "6 of 8 attempts answered in time, 0 of 8 lost, 2 late over the last 60 s; the answer came after the loss threshold; longest run of loss 0.",
     ],
     [
       "unconfirmed",

@@ -71,7 +71,8 @@ function answeredShare({ lookback }: TargetVerdict): string {
   const ended = endedOf(lookback, "good") + endedOf(lookback, "bad");
   const answered = ended - flawedOf(lookback);
   const lossPart = loss.lost + loss.late > 0 ? `, ${lossPhrase(loss)}` : "";
-  return `${answered} of ${ended} attempts answered${lossPart}`;
+  const inTime = loss.late > 0 ? " in time" : "";
+  return `${answered} of ${ended} attempts answered${inTime}${lossPart}`;
 }
 
 function failedRatio({ lookback, reason }: TargetVerdict): string {

@@ -10,6 +10,8 @@ import {
   entryOf,
   LINK,
   MTU,
+  NOW_MS,
+  rememberedOf,
   STAMP,
   TCP,
   TLS,
@@ -265,5 +267,35 @@ describe("a certificate that the clock makes look wrong follows from the check o
 
   it("and from nothing else", () => {
     expect(withRootCause(wrong, [tcp, wrong], contextOf()).followsFrom).toBeUndefined();
+  });
+});
+
+describe("a fault at some addresses of a name", () => {
+  const failing = (address: string) => {
+    const seen = rememberedOf("timeout", NOW_MS);
+    return { address, reason: "timeout" as const, seen, runLength: 3, sinceMs: NOW_MS };
+  };
+  const states = (addresses: readonly string[]) => ({
+    failing: addresses.map(failing),
+    answering: [],
+    undecided: [],
+    allBadNow: false,
+    recoveredAtMs: 0,
+    answeringSinceMs: 0,
+    count: 2,
+  });
+  const below = bad(TCP, "dead-address", {
+    verdict: "degraded",
+    own: { basis: "some-addresses", addresses: states(["192.0.2.2"]) },
+  });
+
+  it.each([
+    ["the same address", ["192.0.2.2"], true],
+    ["another address too", ["192.0.2.1", "192.0.2.2"], false],
+    ["another address alone", ["192.0.2.1"], false],
+  ])("explains a fault above it at %s: %s", (_, addresses, isRoot) => {
+    const above = bad(TLS, "dead-address", { own: { basis: "some-addresses", addresses: states(addresses) } });
+    const rooted = withRootCause(above, [below, above], contextOf());
+    expect(rooted.followsFrom).toBe(isRoot ? below.target.id : undefined);
   });
 });

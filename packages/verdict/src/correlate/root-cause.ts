@@ -122,10 +122,19 @@ function isSameEndpoint({ target: a }: Entry, { target: b }: Entry): boolean {
   return a.host === b.host && a.port === b.port && a.family === b.family;
 }
 
+/** A fault at some addresses explains no fault at others. */
+function explainsAddresses({ own: below }: Entry, { own }: Entry): boolean {
+  if (below.basis !== "some-addresses") return true;
+  const dead = below.addresses?.failing.map(({ address }) => address) ?? [];
+  const failing = own.addresses?.failing ?? [];
+  return failing.length > 0 && failing.every(({ address }) => dead.includes(address));
+}
+
 function isBelow(other: Entry, entry: Entry): boolean {
   const { options, proxy } = entry.target;
   return (
     isSameEndpoint(other, entry) &&
+    explainsAddresses(other, entry) &&
     (other.target.proxy === undefined) === (proxy === undefined) &&
     LAYER[other.target.options.probe] > 0 &&
     LAYER[other.target.options.probe] < LAYER[options.probe]
