@@ -100,6 +100,7 @@ describe("a chain that leads to no trusted CA", () => {
       evidence: 'Seen. "CN=Issuing" also issues what this node sees at gcr.io.',
     });
     expect(after(options, [issued("CN=omni.test", "CN=x")], {}, host).cause).toBe("tls-untrusted");
+    expect(after(options, [LEAF], {}, { ...host, verdict: "degraded" }).cause).toBe("tls-untrusted");
   });
 
   it("is not asked about where the certificate is no fault, or none was seen", () => {

@@ -12,13 +12,18 @@ export function withUntrustedChain(entry: Entry, entries: readonly Entry[]): Ent
   if (!isFailing(entry) || (entry.cause !== "tls-untrusted" && entry.cause !== "tls-incomplete-chain")) return entry;
   const top = entry.own.seen?.evidence.chain?.at(-1);
   if (top === undefined || !("trust" in entry.target.options)) return entry;
-  const other = entries.find((one) => one.cause === "tls-intercepted" && leafIssuer(one) === leafIssuer(entry));
+  const other = entries.find((one) => isForged(one) && leafIssuer(one) === leafIssuer(entry));
   if (other !== undefined) {
     return intercepted(entry, `${quoted(leafIssuer(entry))} also issues what this node sees at ${other.target.host}.`);
   }
   const { trust } = entry.target.options;
   if (trust?.kind === "private") return { ...entry, ...underPrivateCa(entry, top, subjectsOf(trust.caPem)) };
   return entry.thirdParty ? { ...entry, nextStep: thirdPartyStep(entry) } : { ...entry, ...underPublicCa(entry, top) };
+}
+
+/** A chain that is trusted may be of a public CA that the host has just changed to. */
+function isForged({ verdict, cause }: Entry): boolean {
+  return verdict === "unmet" && cause === "tls-intercepted";
 }
 
 function leafIssuer({ own }: Entry): string {
