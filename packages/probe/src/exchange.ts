@@ -1,6 +1,8 @@
 /** The result of an HTTP exchange of either version. The callers judge it. */
 import type { Reason } from "@lifeline/measure";
 import type { BodySample } from "./body-sample.ts";
+import type { Trace } from "./probe-result.ts";
+import { alertOf } from "./tls-code.ts";
 
 /** Most bytes of headers that are read: Node's default for HTTP/1.1, set explicitly for both versions. */
 export const HEADERS_MAX_BYTES = 16_384;
@@ -37,7 +39,15 @@ export type Sent = () => void;
 /** Codes of a connection that ended during the exchange. Every other code means a peer that speaks another protocol. */
 const BROKEN: readonly string[] = ["ECONNRESET", "EPIPE", "ECONNABORTED", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH"];
 
-/** The reason for a failed exchange: `reset`, or `protocol` for a peer that speaks another protocol. */
-export function reasonOfExchangeCode<Protocol extends Reason>(code: string, protocol: Protocol): "reset" | Protocol {
-  return BROKEN.includes(code) ? "reset" : protocol;
+/**
+ * The reason for a failed exchange, whose code becomes evidence: `reset`; an alert, such as that of TLS 1.3 for a missing
+ * client certificate, which comes after the handshake; or `protocol` for a peer that speaks another protocol.
+ */
+export function exchangeFault(code: string, protocol: Reason, trace: Trace): Reason {
+  trace.evidence.code = code;
+  if (BROKEN.includes(code)) return "reset";
+  const alert = alertOf(code);
+  if (alert === undefined) return protocol;
+  trace.evidence.tlsAlert = alert;
+  return "tls-alert";
 }

@@ -9,7 +9,7 @@
 import type { GrpcExpectation, Outcome, Reason } from "@lifeline/measure";
 import { closeChannel, openChannel } from "./channel.ts";
 import { isExpired } from "./deadline.ts";
-import { type Exchanged, headerOf, reasonOfExchangeCode, USER_AGENT } from "./exchange.ts";
+import { type Exchanged, exchangeFault, headerOf, USER_AGENT } from "./exchange.ts";
 import { decodeGrpcMessage, matchesText } from "./grpc-message.ts";
 import { isRateLimited, originOf } from "./http.ts";
 import { exchangeHttp2, type Http2Request } from "./http2-exchange.ts";
@@ -71,8 +71,7 @@ function callOf(origin: string, { method }: GrpcExpectation): Http2Request {
 
 function judgeCall(exchanged: Exchanged, expect: GrpcExpectation, trace: Trace, wallMs: number): Outcome {
   if (exchanged.kind === "error") {
-    trace.evidence.code = exchanged.code;
-    return outcome(reasonOfExchangeCode(exchanged.code, "grpc-protocol"), "first-byte");
+    return outcome(exchangeFault(exchanged.code, "grpc-protocol", trace), "first-byte");
   }
   trace.evidence.httpStatus = exchanged.status;
   if (isRateLimited(exchanged, trace, wallMs)) return outcome("rate-limited", "first-byte");

@@ -11,10 +11,10 @@ import { closeChannel, openChannel } from "./channel.ts";
 import { isExpired } from "./deadline.ts";
 import {
   type Exchanged,
+  exchangeFault,
   type HttpResponse,
   headerOf,
   type ResponseHeaders,
-  reasonOfExchangeCode,
   USER_AGENT,
 } from "./exchange.ts";
 import { exchangeHttp1 } from "./http1-exchange.ts";
@@ -109,8 +109,7 @@ function judgeExchange(
   wallMs: number,
 ): Reason {
   if (exchanged.kind === "error") {
-    trace.evidence.code = exchanged.code;
-    return reasonOfExchangeCode(exchanged.code, "http-protocol");
+    return exchangeFault(exchanged.code, "http-protocol", trace);
   }
   const { status, headers } = exchanged;
   trace.evidence.httpStatus = status;

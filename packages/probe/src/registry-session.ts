@@ -10,7 +10,7 @@ import type { Outcome, Target, Trust } from "@lifeline/measure";
 import { type Channel, closeChannel, openChannel } from "./channel.ts";
 import type { Expired } from "./deadline.ts";
 import { codeOf } from "./errno.ts";
-import { HEADERS_MAX_BYTES, type ResponseHeaders, reasonOfExchangeCode, USER_AGENT } from "./exchange.ts";
+import { exchangeFault, HEADERS_MAX_BYTES, type ResponseHeaders, USER_AGENT } from "./exchange.ts";
 import { authorityOf } from "./http.ts";
 import { outcome, type Trace } from "./probe-result.ts";
 import type { ProbeWorld } from "./world.ts";
@@ -120,8 +120,7 @@ export class RegistrySession {
   }
 
   #brokenBy(error: unknown): Outcome {
-    this.#trace.evidence.code = codeOf(error);
-    return outcome(reasonOfExchangeCode(this.#trace.evidence.code, "http-protocol"), "first-byte");
+    return outcome(exchangeFault(codeOf(error), "http-protocol", this.#trace), "first-byte");
   }
 }
 

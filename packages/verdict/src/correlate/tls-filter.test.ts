@@ -152,6 +152,11 @@ describe("TLS that is cut at the site's own host", () => {
       /^Owner of gcr\.io: serve TLS at gcr\.io:443, where something else answers; network/,
     ],
     [
+      "an alert after the handshake",
+      { reason: "tls-alert", phase: "first-byte", evidence: { tlsAlert: 116 }, parts: { service: "api" } },
+      /^Omni owner: check the reverse proxy .* TLS alert 116 certificate_required; it wants a client certificate; network/,
+    ],
+    [
       "another TLS",
       { reason: "tls-protocol" },
       /^Owner of gcr\.io: check the reverse proxy .* TLS 1\.2 or 1\.3 and HTTP\/2; network team/,

@@ -25,9 +25,10 @@ const CUTS: readonly Reason[] = [
 /** Names a filter on the path where TLS to a public host is cut, and who else may be the cause at an own host. */
 export function withTlsFilter(entry: Entry, entries: readonly Entry[], { site }: CorrelationContext): Entry {
   const { seen, reason } = entry.own;
-  if (entry.verdict !== "unmet" || seen?.phase !== "tls") return entry;
+  // The alert of TLS 1.3 for a missing client certificate comes after the handshake.
+  if (entry.verdict !== "unmet" || (seen?.phase !== "tls" && reason !== "tls-alert")) return entry;
   if (entry.thirdParty && entry.cause === "tls-name") {
-    const isInspected = declaredIn(seen.evidence.chain ?? [], site) !== undefined;
+    const isInspected = declaredIn(seen?.evidence.chain ?? [], site) !== undefined;
     return isInspected ? entry : { ...entry, nextStep: otherServerStep(entry) };
   }
   if (!CUTS.includes(reason)) return entry;
