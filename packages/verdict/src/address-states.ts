@@ -12,6 +12,9 @@ import { seenPhrase, timeOfDay } from "./phrase.ts";
 import { type Streak, streakOf } from "./streak.ts";
 import type { Thresholds } from "./thresholds.ts";
 
+/** By this cadence, ms, two answers end the outage of an address: each is probed only when its turn comes. */
+const ADDRESS_CADENCE_MS = 60_000;
+
 /** An address that fails. */
 export interface FailingAddress {
   readonly address: string;
@@ -80,7 +83,7 @@ function stateOf(
   });
   const last = own.reduce<Remembered | undefined>((latest, window) => latestSample(latest, window.last), undefined);
   const isBadNow = last !== undefined && (last.run.outcomeClass === "bad" || last.run.watched > 0);
-  return { streak: streakOf(own, thresholds), isBadNow };
+  return { streak: streakOf(own, thresholds, ADDRESS_CADENCE_MS), isBadNow };
 }
 
 function failingAt(address: string, { reason, seen, runLength, sinceMs }: Streak & { kind: "bad" }): FailingAddress {

@@ -2,9 +2,10 @@
 import { reasonFacts, type Target, targetPlace } from "@lifeline/measure";
 import { lossOf } from "@lifeline/window";
 import { addressesPhrase } from "./address-states.ts";
+import { endedOf, flawedOf } from "./attempt-counts.ts";
 import { inPercent, inSeconds, lossPhrase, rttPhrase, seenPhrase, timeOfDay, timePhrase } from "./phrase.ts";
 import { rttFiguresOf } from "./rtt-figures.ts";
-import { endedOf, flawedOf, type TargetVerdict } from "./target-verdict.ts";
+import type { TargetVerdict } from "./target-verdict.ts";
 
 /** The sentence for one target and the verdict from its own windows. */
 export function evidenceOf(target: Target, own: TargetVerdict): string {

@@ -305,7 +305,7 @@ describe("targets of one node", () => {
   });
 
   it("answers that began after an outage end it, even if its last loss ended after them", () => {
-    const shifted = windowsOf(v4, [...times(9, "timeout"), OK, OK, OK]).map((window) => {
+    const shifted = windowsOf(v4, [...times(10, "timeout"), OK, OK, OK]).map((window) => {
       const late = (seen: Remembered | undefined) => seen && { ...seen, endedAtMs: seen.endedAtMs + 4_000 };
       return {
         ...window,

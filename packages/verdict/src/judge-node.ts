@@ -59,10 +59,10 @@ function needsNoUdp({ rows }: Resolution): boolean {
   return ports.length > 0 && ports.every(({ kind }) => kind === "not-applicable");
 }
 
-function entriesOf(row: ResolvedRow, { windows, nowMs, thresholds }: Judgement): readonly Entry[] {
+function entriesOf(row: ResolvedRow, { windows, nowMs, thresholds, previous }: Judgement): readonly Entry[] {
   if (row.kind !== "targets") return [];
   return row.targets.map((target): Entry => {
-    const own = targetVerdictOf(target, windows(target.id), nowMs, thresholds);
+    const own = targetVerdictOf(target, windows(target.id), nowMs, thresholds, previous?.get(target.id));
     const { verdict, cause, onsetMs } = own;
     return {
       requirement: row.requirement,

@@ -7,7 +7,7 @@ import { DEFAULT_THRESHOLDS } from "./thresholds.ts";
 
 const OK = "answered";
 const target = targetOf(TCP);
-const after = (reasons: readonly Reason[]) => streakOf(windowsOf(target, reasons), DEFAULT_THRESHOLDS);
+const after = (reasons: readonly Reason[]) => streakOf(windowsOf(target, reasons), DEFAULT_THRESHOLDS, 1_000);
 
 describe("the deciding run", () => {
   it.each<[string, Reason[], Partial<Streak>]>([
@@ -90,7 +90,7 @@ const windowWith = (last: Remembered | undefined, lastBad = last, more: Partial<
   lastBad: lastBad !== undefined && outcomeClassOf(lastBad.reason) === "bad" ? lastBad : undefined,
   ...more,
 });
-const streak = (...windows: Window[]) => streakOf(windows, DEFAULT_THRESHOLDS);
+const streak = (...windows: Window[]) => streakOf(windows, DEFAULT_THRESHOLDS, 1_000);
 /** Expects the same of the windows in both orders. */
 function expectStreak(windows: readonly Window[], wanted: Partial<Streak>): void {
   expect(streak(...windows)).toMatchObject(wanted);

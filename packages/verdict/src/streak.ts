@@ -7,8 +7,8 @@
  * 4. The order of the windows is irrelevant (W1).
  */
 import { isSilence, type OutcomeClass, outcomeClassOf, type Reason, reasonFacts } from "@lifeline/measure";
-import { compareContent, lengthWithWatched, type Remembered, type Window } from "@lifeline/window";
-import type { Thresholds } from "./thresholds.ts";
+import { cleanRunChance, compareContent, lengthWithWatched, type Remembered, type Window } from "@lifeline/window";
+import { recoveryMaxOf, type Thresholds } from "./thresholds.ts";
 
 /** The run that decides. */
 export type Streak =
@@ -45,8 +45,8 @@ interface KnownRun {
   readonly seen: Remembered | undefined;
 }
 
-/** The streak after `windows` of one target. Their order is irrelevant. */
-export function streakOf(windows: readonly Window[], thresholds: Thresholds): Streak {
+/** The streak after `windows` of one target with that cadence. Their order is irrelevant. */
+export function streakOf(windows: readonly Window[], thresholds: Thresholds, cadenceMs: number): Streak {
   const runs = knownRuns(windows);
   const current = runs[0];
   if (current === undefined) return { kind: "inconclusive" };
@@ -55,9 +55,8 @@ export function streakOf(windows: readonly Window[], thresholds: Thresholds): St
   for (const [at, run] of runs.entries()) {
     // What was before the silence is over, and too little is known of what came after it.
     if (run.outcomeClass === "silent") return undecided([], runs.slice(0, at), current, thresholds);
-    if (run.outcomeClass === "good" && (run.length >= thresholds.recoveryRunLength || !anyBad)) {
-      return goodFrom(run, runs, thresholds);
-    }
+    const wanted = recoveryLength(runs.slice(at + 1), thresholds, recoveryMaxOf(thresholds, cadenceMs));
+    if (run.outcomeClass === "good" && (run.length >= wanted || !anyBad)) return goodFrom(run, runs, thresholds);
     if (isOutage(run, thresholds)) return badFrom(run, run.seen);
   }
   return undecided(windows, runs, current, thresholds);
@@ -66,6 +65,31 @@ export function streakOf(windows: readonly Window[], thresholds: Thresholds): St
 /** How many bad runs the windows remember. Two or more mean that the fault comes and goes. */
 export function badRunCount(windows: readonly Window[]): number {
   return knownRuns(windows).filter(({ outcomeClass }) => outcomeClass === "bad").length;
+}
+
+/** Share of packets that a path may lose and still have a run of losses by chance. */
+const HEAVY_LOSS_RATIO = 0.5;
+
+/**
+ * Good samples in a row that end the outage before. After a short run of losses it takes more of them, because a path
+ * that loses at random has such runs too. `before`: the earlier runs, latest first.
+ */
+function recoveryLength(before: readonly KnownRun[], thresholds: Thresholds, max: number): number {
+  const { recoveryRunLength, clearedChance } = thresholds;
+  const recovered = before.findIndex(({ outcomeClass, length }) => outcomeClass === "good" && length >= max);
+  const since = recovered === -1 ? before : before.slice(0, recovered);
+  const outage = since.findLastIndex((run) => isOutage(run, thresholds) && isSilence(run.seen.reason));
+  if (outage === -1 || HEAVY_LOSS_RATIO ** (since[outage]?.length ?? 0) < clearedChance) return recoveryRunLength;
+  const failing = since.slice(0, outage + 1);
+  const ended = lengthOf(failing);
+  const failed = lengthOf(failing.filter(({ outcomeClass }) => outcomeClass === "bad"));
+  let length = recoveryRunLength;
+  while (length < max && cleanRunChance(failed, ended, length) >= clearedChance) length += 1;
+  return length;
+}
+
+function lengthOf(runs: readonly KnownRun[]): number {
+  return runs.reduce((total, { length }) => total + length, 0);
 }
 
 function confirmation(reason: Reason, thresholds: Thresholds): number {

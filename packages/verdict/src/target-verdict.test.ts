@@ -5,7 +5,7 @@ import { type TargetVerdict, targetVerdictOf } from "./target-verdict.ts";
 import { lookbackOf, NOW_MS, rememberedOf, TCP, targetOf, times, windowsOf } from "./testing/judgement-fixture.ts";
 import { DEFAULT_THRESHOLDS, type Thresholds } from "./thresholds.ts";
 
-const OK = "answered";
+const OK = "answered" as const;
 const target = targetOf(TCP);
 const verdictOf = (windows: readonly Window[], thresholds: Partial<Thresholds> = {}): TargetVerdict =>
   targetVerdictOf(target, windows, NOW_MS, { ...DEFAULT_THRESHOLDS, ...thresholds });
@@ -233,10 +233,8 @@ function mixed(failures: Partial<Record<Reason, number>>, answers: number, badRu
     const seen = rememberedOf(reason, NOW_MS - 40_000 + at, {}, { ordinal, length: 1, startedAtMs: NOW_MS - 40_000 });
     return { ...windowOf(at === 0 ? failures : {}, 20_000 + at, seen), lastBad: seen };
   });
-  return [
-    ...bad,
-    windowOf({ answered: answers }, 0, rememberedOf(OK, NOW_MS, {}, { ordinal: 99, outcomeClass: "good", length: 20 })),
-  ];
+  const last = rememberedOf(OK, NOW_MS, {}, { ordinal: 99, outcomeClass: "good", length: 20 });
+  return [windowOf({ answered: answers - 1 }, 30_000, null), ...bad, windowOf({ answered: 1 }, 0, last)];
 }
 
 describe("a target that answers is degraded", () => {
@@ -325,7 +323,13 @@ describe("after an outage", () => {
     ["a later loss counts with them", later(goodAt(10), lostAt(9)), "met"],
     [
       "a window that holds the end of the outage counts as a whole if it is the only one",
-      later(goodAt(8), lostAt(7)),
+      {
+        ...later({ ...goodAt(8), run: { ...goodAt(8).run, length: 5 } }, lostAt(7)),
+        counts: new Map([
+          [OK, 9],
+          ["timeout", 1],
+        ]),
+      },
       "degraded",
     ],
   ])("%s", (_, window, verdict) => {

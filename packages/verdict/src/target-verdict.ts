@@ -7,18 +7,10 @@
  *    answer degrade the target.
  * 4. Trouble of the agent is never a fault of the network (M3).
  */
-import {
-  type Cause,
-  isFlawless,
-  isSilence,
-  type OutcomeClass,
-  outcomeClassOf,
-  type Reason,
-  reasonFacts,
-  type Target,
-} from "@lifeline/measure";
+import { type Cause, isSilence, outcomeClassOf, type Reason, reasonFacts, type Target } from "@lifeline/measure";
 import {
   binomialTail,
+  cleanRunChance,
   emptyWindow,
   endedCount,
   latestSample,
@@ -30,7 +22,9 @@ import {
   wilsonInterval,
 } from "@lifeline/window";
 import { type AddressStates, addressStatesOf } from "./address-states.ts";
-import type { Verdict } from "./row.ts";
+import { endedOf, flawedOf } from "./attempt-counts.ts";
+import { failingSpan } from "./failing-span.ts";
+import type { PreviousVerdict, Verdict } from "./row.ts";
 import { badRunCount, type Streak, streakOf } from "./streak.ts";
 import { lookbackMsOf, staleAfterMsOf, type Thresholds } from "./thresholds.ts";
 
@@ -83,6 +77,7 @@ export function targetVerdictOf(
   windows: readonly Window[],
   nowMs: number,
   thresholds: Thresholds,
+  previous?: PreviousVerdict,
 ): TargetVerdict {
   // A window that ends in the future was labelled before the clock was set back. Its time is unknown, and it would stay
   // fresh for ever.
@@ -91,11 +86,11 @@ export function targetVerdictOf(
   const recent = own.filter(({ endMs }) => endMs > nowMs - lookbackMs);
   const fresh = recent.filter(({ endMs }) => endMs > nowMs - staleAfterMsOf(thresholds, target.cadenceMs));
   const addresses = addressStatesOf(own, thresholds);
-  const streak = streakOver(streakOf(own, thresholds), addresses);
+  const streak = streakOver(streakOf(own, thresholds, target.cadenceMs), addresses);
   const judged = sinceRecovery(recent, streak, addresses);
   const lookback = mergeAllWindows(emptyWindow(target.id, nowMs, nowMs - lookbackMs), judged);
   const lastSampleAtMs = own.reduce(latestEndOfSample, undefined);
-  const whole = conclude(own, judged, fresh, lookback, streak, nowMs, thresholds);
+  const whole = conclude(own, judged, fresh, lookback, streak, nowMs, thresholds, previous);
   const conclusion = addresses === undefined ? whole : withDeadAddresses(whole, addresses);
   return {
     ...conclusion,
@@ -150,7 +145,8 @@ function withDeadAddresses(whole: Conclusion, { failing, answering }: AddressSta
 
 /**
  * The windows by which a working target is judged: those after its latest outage. That outage already had its verdict
- * and its incident. Windows seal at the turn (W2), so none mixes the outage with what came after.
+ * and its incident. Windows seal at the turn (W2), so none mixes the outage with what came after. Where the lookback
+ * has several failures beside the outage, all are part of one fault that comes and goes.
  */
 function sinceRecovery(
   recent: readonly Window[],
@@ -159,12 +155,17 @@ function sinceRecovery(
 ): readonly Window[] {
   const since = recent.filter(({ startMs }) => startMs >= (addresses?.recoveredAtMs ?? 0));
   const judged = since.length > 0 ? since : recent;
-  if (streak.kind !== "good" || streak.outageOrdinal === undefined) return judged;
+  if (streak.kind !== "good" || streak.outageOrdinal === undefined || failuresBesideOutage(judged) > 1) return judged;
   const { outageOrdinal } = streak;
   const isLater = (seen: Remembered | undefined) => seen !== undefined && seen.run.ordinal > outageOrdinal;
   const after = judged.filter(({ last, lastBad }) => isLater(last) && (lastBad === undefined || isLater(lastBad)));
   // One window may hold both the end of the outage and everything after it. It cannot be divided.
   return after.length > 0 ? after : judged;
+}
+
+/** Failures of their own beside one outage: other bad runs, and answers that were late or took a second SYN. */
+function failuresBesideOutage(recent: readonly Window[]): number {
+  return recent.reduce((count, window) => count + flawedOf(window) - endedOf(window, "bad"), badRunCount(recent) - 1);
 }
 
 function conclude(
@@ -175,6 +176,7 @@ function conclude(
   streak: Streak,
   nowMs: number,
   thresholds: Thresholds,
+  previous: PreviousVerdict | undefined,
 ): Conclusion {
   if (fresh.length === 0) return open("no-data", "no-data", "answered", undefined, latestEnd(own) ?? nowMs);
   if (!fresh.some((window) => endedOf(window, "good") + endedOf(window, "bad") > 0)) return inconclusive(fresh, nowMs);
@@ -202,7 +204,7 @@ function conclude(
     case "inconclusive":
       return inconclusive(fresh, nowMs);
     case "good":
-      return working(streak, judged, lookback, thresholds);
+      return working(streak, judged, lookback, thresholds, previous);
   }
 }
 
@@ -216,6 +218,7 @@ function working(
   judged: readonly Window[],
   lookback: Window,
   thresholds: Thresholds,
+  previous: PreviousVerdict | undefined,
 ): Conclusion {
   const met: Conclusion = {
     verdict: "met",
@@ -226,8 +229,8 @@ function working(
     runLength: streak.runLength,
     onsetMs: streak.sinceMs,
   };
-  const reason = degradedBy(judged, lookback, thresholds);
-  if (reason === undefined) return met;
+  const reason = degradedBy(judged, lookback, thresholds) ?? stillDegradedBy(lookback, previous);
+  if (reason === undefined || isOver(judged, thresholds)) return met;
   const failing = judged.filter((window) => flawedOf(window) > 0);
   return {
     ...met,
@@ -264,6 +267,24 @@ function degradedBy(judged: readonly Window[], lookback: Window, thresholds: Thr
   return badRuns >= 2 && comesAndGoes(rejected, ended, thresholds) ? mostFrequentRejection(lookback) : undefined;
 }
 
+/**
+ * The reason of a target that was degraded by it, and still fails at times. Only a clean run or a clean lookback ends
+ * that, not a figure that has fallen below the one that began it.
+ */
+function stillDegradedBy(lookback: Window, previous: PreviousVerdict | undefined): Reason | undefined {
+  if (previous?.verdict !== "degraded") return undefined;
+  const reason = lookback.lastBad?.reason;
+  if (reason === undefined) return undefined;
+  const { cause } = reasonFacts(reason);
+  return previous.cause === cause || (previous.cause === "loss" && isSilence(reason)) ? reason : undefined;
+}
+
+/** Whether so many attempts have passed since the last failure that the path no longer is what it was. */
+function isOver(judged: readonly Window[], { clearedChance }: Thresholds): boolean {
+  const { failed, ended, clean } = failingSpan(judged);
+  return clean > 0 && cleanRunChance(failed, ended, clean) < clearedChance;
+}
+
 function comesAndGoes(rejected: number, ended: number, { rejectedRatio, rejectedMin }: Thresholds): boolean {
   return rejected >= rejectedMin && wilsonInterval(Math.min(rejected, ended), ended)[0] > rejectedRatio;
 }
@@ -292,23 +313,6 @@ function inconclusive(fresh: readonly Window[], nowMs: number): Conclusion {
 
 function open(basis: Basis, cause: Cause, reason: Reason, seen: Remembered | undefined, onsetMs: number): Conclusion {
   return { verdict: "unknown", cause, basis, reason, seen, runLength: seen?.run.length ?? 0, onsetMs };
-}
-
-/** How many attempts ended with a reason of that class. */
-export function endedOf(window: Window, outcomeClass: OutcomeClass): number {
-  let ended = 0;
-  for (const [reason, count] of window.counts) if (outcomeClassOf(reason) === outcomeClass) ended += count;
-  return ended;
-}
-
-/** How many conclusive attempts did not end as they should: bad ones and late answers. */
-export function flawedOf(window: Window): number {
-  let flawed = 0;
-  for (const [reason, count] of window.counts) {
-    const outcomeClass = outcomeClassOf(reason);
-    if ((outcomeClass === "good" || outcomeClass === "bad") && !isFlawless(reason)) flawed += count;
-  }
-  return flawed;
 }
 
 function latestEndOfSample(latest: number | undefined, { last }: Window): number | undefined {

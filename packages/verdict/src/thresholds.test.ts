@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { DEFAULT_THRESHOLDS, lookbackMsOf, staleAfterMsOf } from "./thresholds.ts";
+import { DEFAULT_THRESHOLDS, lookbackMsOf, recoveryMaxOf, staleAfterMsOf } from "./thresholds.ts";
 
 it("are the documented ones, so that no release changes a verdict by accident", () => {
   expect(DEFAULT_THRESHOLDS).toEqual({
@@ -9,6 +9,7 @@ it("are the documented ones, so that no release changes a verdict by accident", 
     lossRunLength: 3,
     sharedQueryMs: 2_500,
     recoveryRunLength: 2,
+    clearedChance: 0.001,
     toleratedLossRatio: 0.002,
     chanceMin: 0.000_001,
     rejectedRatio: 0.01,
@@ -25,6 +26,15 @@ describe("follow the cadence", () => {
   ])("of %i ms: stale after %i, lookback %i", (cadenceMs, staleAfterMs, lookbackMs) => {
     expect(staleAfterMsOf(DEFAULT_THRESHOLDS, cadenceMs)).toBe(staleAfterMs);
     expect(lookbackMsOf(DEFAULT_THRESHOLDS, cadenceMs)).toBe(lookbackMs);
+  });
+
+  it.each([
+    [1_000, 10],
+    [2_000, 5],
+    [5_000, 2],
+    [60_000, 2],
+  ])("of %i ms: at most %i good samples end an outage", (cadenceMs, length) => {
+    expect(recoveryMaxOf(DEFAULT_THRESHOLDS, cadenceMs)).toBe(length);
   });
 
   it("but a longer lookback stays", () => {

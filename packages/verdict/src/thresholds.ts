@@ -19,8 +19,13 @@ export interface Thresholds {
    * its answer for a second more. So three failed attempts may be one lost packet.
    */
   readonly sharedQueryMs: number;
-  /** Good samples in a row that end an outage. */
+  /** Good samples in a row that end an outage, at least. */
   readonly recoveryRunLength: number;
+  /**
+   * Probability, 0–1. Loss is over when a path that still loses as many would let the clean attempts since pass with
+   * less than this (cleanRunChance).
+   */
+  readonly clearedChance: number;
   /** Ratio, 0–1, of attempts that go unanswered on a path that is still called good. */
   readonly toleratedLossRatio: number;
   /**
@@ -43,6 +48,8 @@ export interface Thresholds {
  * - `sharedQueryMs` 2.5 s: a query is given up after 950 ms, and its failure is cached for 1 s. A longer run holds two
  *   queries at least. At 0.1 % loss and one query a second, two in a row are lost once in eleven days.
  * - `recoveryRunLength` 2: one answer proves the path; the second shows that the first was no stray.
+ * - `clearedChance` 0.1 %: after 30 of 60 lost it takes 12 clean attempts, after 18 of 60 it takes 23. After an outage
+ *   of three losses it takes 9, after five 5, and after ten 2: 50 % loss takes ten in a row once in a thousand times.
  * - `toleratedLossRatio` 0.2 %: the packet and its answer each cross a path with 0.1 % random loss. `chanceMin` 1e-6:
  *   that takes 5 losses of 60, 6 of 120, or 3 of 10. A node with twenty targets sees it by chance once a month; 3 of 60
  *   would come every few hours.
@@ -57,6 +64,7 @@ export const DEFAULT_THRESHOLDS: Thresholds = {
   lossRunLength: 3,
   sharedQueryMs: 2_500,
   recoveryRunLength: 2,
+  clearedChance: 1e-3,
   toleratedLossRatio: 0.002,
   chanceMin: 1e-6,
   rejectedRatio: 0.01,
@@ -69,6 +77,18 @@ const STALE_CADENCES = 3;
 /** How long the windows of a target with that cadence are fresh, ms: longer for slow cadences (P1). */
 export function staleAfterMsOf(thresholds: Thresholds, cadenceMs: number): number {
   return Math.max(thresholds.staleAfterMs, STALE_CADENCES * cadenceMs);
+}
+
+/** Share of the attempts of a lookback that the recovery from an outage may take. */
+const RECOVERY_SHARE = 1 / 6;
+
+/**
+ * Most good samples in a row that the end of an outage takes, for a target with that cadence: 10 at one a second. A
+ * slow target recovers after `recoveryRunLength`: more of them would take minutes.
+ */
+export function recoveryMaxOf(thresholds: Thresholds, cadenceMs: number): number {
+  const attempts = lookbackMsOf(thresholds, cadenceMs) / cadenceMs;
+  return Math.max(thresholds.recoveryRunLength, Math.floor(attempts * RECOVERY_SHARE));
 }
 
 /** The lookback of a target with that cadence, ms: at least twice the time for which a window is fresh. */

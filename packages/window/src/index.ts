@@ -1,7 +1,7 @@
 export { ADDRESSES_MAX, type AddressRun, type AddressRuns, mergeAddressRuns, NO_ADDRESSES } from "./address-runs.ts";
 export { compareContent } from "./content-order.ts";
-export { binomialTail, type LossCount, type RatioInterval, wilsonInterval } from "./loss-ratio.ts";
-export { latestSample } from "./moment-order.ts";
+export { binomialTail, cleanRunChance, type LossCount, type RatioInterval, wilsonInterval } from "./loss-ratio.ts";
+export { compareMoments, latestSample } from "./moment-order.ts";
 export { type FollowedSample, followRun, lengthWithWatched, type Run, type RunProgress, runOf } from "./outcome-run.ts";
 export type { Remembered } from "./remembered.ts";
 export {

@@ -36,6 +36,18 @@ export function binomialTail(hits: number, trials: number, probability: number):
   return Math.max(0, 1 - below);
 }
 
+/**
+ * The probability, 0–1, that a path of which `failed` of `ended` attempts failed lets the next `clean` ones all pass:
+ * the beta-binomial posterior prediction with the Jeffreys prior Beta(½, ½) (Brown, Cai and DasGupta, Statistical
+ * Science 2001, section 4). A small value means that the path is no longer what it was.
+ */
+export function cleanRunChance(failed: number, ended: number, clean: number): number {
+  const passed = ended - failed;
+  let chance = 1;
+  for (let at = 0; at < clean; at += 1) chance *= (passed + 0.5 + at) / (ended + 1 + at);
+  return chance;
+}
+
 /** The attempts of a window, by outcome kind. */
 export interface LossCount {
   /** Attempts that sent a packet, whatever the outcome. */
