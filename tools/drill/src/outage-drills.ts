@@ -46,7 +46,7 @@ export const OUTAGE_DRILLS: readonly FaultDrill[] = [
     name: "omni-hung",
     what: "Omni's processes stop (SIGSTOP), and its kernel still accepts connections",
     among: "alone",
-    expected: { cause: "timeout", requirement: "machine-api" },
+    expected: { cause: "server-unresponsive", requirement: "machine-api" },
     hard: true,
     async inject(testBed) {
       testBed.signalOmni("SIGSTOP");
@@ -113,7 +113,7 @@ export const OUTAGE_DRILLS: readonly FaultDrill[] = [
     name: "grpc-tunnel-stalled",
     what: "the tunnel is carried over the Machine API, and its stream stalls",
     prepare: overGrpc,
-    expected: { cause: "timeout", requirement: "siderolink-interface" },
+    expected: { cause: "grpc-tunnel-stalled", requirement: "machine-api", probe: "grpc" },
     hard: true,
     inject: path({ kind: "drop", traffic: SIDEROLINK }),
   },
