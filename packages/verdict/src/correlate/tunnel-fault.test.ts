@@ -18,7 +18,7 @@ import {
   targetOf,
   UDP,
 } from "../testing/judgement-fixture.ts";
-import { deadSinceMs } from "./dead-tunnel.ts";
+import { deadSinceMs, deadTunnelOf } from "./dead-tunnel.ts";
 import { withTunnelFault } from "./tunnel-fault.ts";
 
 const ONSET_MS = NOW_MS - 10_000;
@@ -98,6 +98,12 @@ const RECEIVED = witnessed(9_000);
 const NOT_RECEIVED = witnessed(-1_000);
 const STAMP_ANSWERS = stampAt("10.0.0.1");
 
+/** A probe that was lost ten times, while the tunnel received packets in that many of them. */
+const receiving = (own: EntryParts["own"] = {}, oneWay = 2) =>
+  inTunnel("timeout", {
+    own: { runLength: 10, lookback: lookbackOf({ timeout: 10 - oneWay, "tunnel-one-way": oneWay }), ...own },
+  });
+
 function after(
   entry: Entry,
   others: readonly Entry[],
@@ -164,6 +170,42 @@ describe("a dead tunnel, while the Machine API answers", () => {
       "forward-path-blocked",
       /a filter that inspects the payload/,
       /^Network team: clear the state of the flow .* exempt it from payload inspection/,
+    ],
+    [
+      "behind a NAT, with STAMP, whose datagrams do not arrive",
+      [STAMP_ANSWERS],
+      NOT_RECEIVED,
+      undefined,
+      "forward-path-blocked",
+      /receives no WireGuard: a filter/,
+      /^Network team: clear the state/,
+    ],
+    [
+      "through which packets of Omni's own come",
+      [receiving({ answeredAtMs: ONSET_MS })],
+      {},
+      undefined,
+      "forward-path-blocked",
+      /do not arrive at Omni: packets that Omni sends by itself come .* port-unreachable\. Seen\.$/,
+      /the datagrams vanish/,
+    ],
+    [
+      "through which packets of Omni's own come, and which was never seen to work",
+      [receiving()],
+      {},
+      undefined,
+      "forward-path-blocked",
+      /was never seen to work here, so Omni's host may also drop what comes out of it\. Seen\.$/,
+      /the datagrams vanish/,
+    ],
+    [
+      "through which packets of Omni's own come, with STAMP from the port",
+      [STAMP_ANSWERS, receiving()],
+      {},
+      undefined,
+      "forward-path-blocked",
+      /comes back, but packets that Omni sends by itself come through .*: a filter/,
+      /^Network team: clear the state/,
     ],
     [
       "blocked on the return path before the witness stopped reporting",
@@ -242,6 +284,32 @@ describe("a dead tunnel, while the Machine API answers", () => {
 /** Lost since long after {@link ONSET_MS}; it answered last that long after it. */
 const lostAfter = (afterMs: number) =>
   inTunnel("timeout", { onsetMs: ONSET_MS + 5_000, own: { answeredAtMs: ONSET_MS + afterMs } });
+
+describe("the tunnel receives packets of Omni's own", () => {
+  const counted = (timeout: number, oneWay: number) => lookbackOf({ timeout, "tunnel-one-way": oneWay });
+  const slow = { ...counted(9, 1), rtt: { ...lookbackOf({}).rtt, maxNs: 250_000_001 } };
+  it.each<[string, EntryParts["own"], boolean]>([
+    ["in two lost attempts", { lookback: counted(8, 2) }, true],
+    ["in one, before the latest", { lookback: counted(9, 1) }, true],
+    [
+      "not in the latest alone, in which it may have recovered",
+      { lookback: counted(9, 1), reason: "tunnel-one-way" },
+      false,
+    ],
+    [
+      "in the first of the run",
+      { lookback: counted(0, 1), runLength: 3, reason: "tunnel-one-way", seen: rememberedOf("tunnel-one-way", NOW_MS) },
+      true,
+    ],
+    ["not in one on a slow path, where it may be an answer under way", { lookback: slow }, false],
+    ["in two on a slow path", { lookback: { ...slow, counts: counted(8, 2).counts } }, true],
+    ["not in losses from before the run", { lookback: counted(9, 3), runLength: 9 }, false],
+    ["not in none", { lookback: counted(10, 0) }, false],
+  ])("%s", (_, own, isShown) => {
+    const found = deadTunnelOf([inTunnel("timeout", { own: { runLength: 10, ...own } })]);
+    expect(found?.isReceiving).toBe(isShown);
+  });
+});
 
 describe("the port is left alone", () => {
   const fails = { lookback: lookbackOf({}, { last: rememberedOf("refused", NOW_MS) }) };

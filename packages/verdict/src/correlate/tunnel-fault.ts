@@ -115,14 +115,17 @@ function faultOf(
   const where = endpointName(entry.target.host, entry.target.port);
   const reception = receptionOf(witness, dead.sinceMs, nowMs);
   if (stampConfirmation(entry, entries, dead) !== undefined) {
-    return reception === "not-received" ? oneFlowBlocked(where, entry, witness) : stale(where, reception);
+    if (reception === "not-received")
+      return oneFlowBlocked(where, `the witness receives no WireGuard${natPhrase(entry, witness)}`);
+    if (reception === undefined && dead.isReceiving) return oneFlowBlocked(where, OWN_PACKETS);
+    return stale(where, reception);
   }
   // Both directions pass, so Omni's host drops what comes out of the tunnel: no fault of the port.
   if (reception === "received" && dead.isReceiving) return undefined;
   if (reception === "received") return returnBlocked(where, witness);
   if (reception === "not-received") return forwardBlocked(where, `${receivedPhrase(witness)}.`);
   if (known === "return-path-blocked") return returnBlocked(where, undefined);
-  if (dead.isReceiving) return forwardBlocked(where, `${OWN_PACKETS}${dead.workedAtMs === undefined ? OR_HOST : ""}`);
+  if (dead.isReceiving) return forwardBlocked(where, `${OWN_PACKETS}.${dead.workedAtMs === undefined ? OR_HOST : ""}`);
   // What a witness or Omni's packets showed of this outage stays true when they stop.
   if (known === "forward-path-blocked") return forwardBlocked(where, `${SHOWN_EARLIER}.`);
   return suspected(where);
@@ -130,7 +133,7 @@ function faultOf(
 
 const SHOWN_EARLIER = "that showed earlier in this outage";
 const OWN_PACKETS =
-  "packets that Omni sends by itself come through the tunnel, and nothing that this node sends is answered, port-unreachable included.";
+  "packets that Omni sends by itself come through the tunnel, and nothing that this node sends is answered, not even by a port-unreachable";
 const OR_HOST = " The tunnel was never seen to work here, so Omni's host may also drop what comes out of it.";
 
 /**
@@ -173,16 +176,18 @@ function forwardBlocked(where: string, shownBy: string): Fault {
   };
 }
 
-/** Other flows pass in both directions, and WireGuard's does not arrive. */
-function oneFlowBlocked(where: string, { own }: Entry, witness: WitnessView | undefined): Fault {
+/** Such as `, and a NAT is between (10.0.0.7 arrives as 192.0.2.1)`; empty where none shows. */
+function natPhrase({ own }: Entry, witness: WitnessView | undefined): string {
   const localAddress = own.lookback.last?.evidence.localAddress;
-  const nat =
-    witness !== undefined && localAddress !== undefined && witness.address !== localAddress
-      ? ` A NAT is between (${localAddress} arrives as ${witness.address}): it may have lost the mapping of this flow.`
-      : "";
+  if (witness === undefined || localAddress === undefined || witness.address === localAddress) return "";
+  return `, and a NAT is between (${localAddress} arrives as ${witness.address})`;
+}
+
+/** Other flows pass in both directions, and WireGuard's does not arrive. */
+function oneFlowBlocked(where: string, shownBy: string): Fault {
   return {
     cause: "forward-path-blocked",
-    evidence: `STAMP reaches the same port from another source port and comes back, but the witness receives no WireGuard: a filter that inspects the payload drops WireGuard only, or a NAT or firewall drops this one flow.${nat}`,
+    evidence: `STAMP reaches the same port from another source port and comes back, but ${shownBy}: a filter that inspects the payload drops WireGuard only, or a NAT or firewall drops this one flow.`,
     nextStep: `Network team: clear the state of the flow from this node to UDP ${where} in NATs and firewalls, and exempt it from payload inspection that drops WireGuard; Omni owner: or use the gRPC tunnel.`,
   };
 }
