@@ -137,7 +137,7 @@ describe("the runner", () => {
     const clock = manualClock(0);
     const target = tcpTarget(1);
     const watched: boolean[] = [];
-    const { runner, begun, missed } = start(
+    const { runner, begun, missed, ended } = start(
       [target],
       { probe: silentProbe(clock, watched), inFlightPerTargetMax: 1 },
       clock,
@@ -150,6 +150,8 @@ describe("the runner", () => {
     expect(missed.size).toBe(0);
     expect(watched.filter((one) => one)).toHaveLength(WATCHED_PER_TARGET_MAX);
     expect(runner.inFlight()).toBe(WATCHED_PER_TARGET_MAX);
+    // Without a watch it is not known whether the answer would have been late.
+    expect(ended.map(({ outcome }) => outcome.reason)).toEqual(Array(3).fill("agent-overload"));
   });
 
   it("waits for watched attempts, unless they are abandoned; then none is watched any more", async () => {

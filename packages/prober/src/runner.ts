@@ -31,12 +31,12 @@ export const IN_FLIGHT_PER_TARGET_MAX = 8;
 
 /**
  * Attempts watched in all, each with a socket: with those in flight well below the 1,024 descriptors of an extension.
- * Beyond it an attempt ends at its threshold.
+ * Beyond it an attempt ends at its threshold, and was not measured: its answer might have been late.
  */
 export const WATCHED_MAX = 256;
 
-/** Attempts watched at one target: two seconds of a burst. */
-export const WATCHED_PER_TARGET_MAX = 8;
+/** Attempts watched at one target: four seconds of a burst, in which an HTTP exchange over a slow path ends. */
+export const WATCHED_PER_TARGET_MAX = 16;
 
 /** Takes what becomes of an attempt. */
 export interface AttemptSink {
@@ -88,6 +88,8 @@ interface Running {
   readonly entry: Entry;
   readonly sink: AttemptSink;
   isWatched: boolean;
+  /** Whether it was silent and there was no room to watch it. */
+  isDropped: boolean;
 }
 
 /** Probes a set of targets until stopped. Starts without targets. */
@@ -211,7 +213,7 @@ export class Runner {
     }
     this.#inFlight += 1;
     entry.inFlight += 1;
-    const running: Running = { entry, sink: this.#options.begun(target.id), isWatched: false };
+    const running: Running = { entry, sink: this.#options.begun(target.id), isWatched: false, isDropped: false };
     const giveUps = new Set<() => void>();
     const watch: SilenceWatch = {
       silent: ({ address, giveUp }) => {
@@ -224,7 +226,7 @@ export class Runner {
     };
     this.#attempt(target, watch).then((sample) => {
       for (const giveUp of giveUps) this.#giveUps.delete(giveUp);
-      this.#end(running, running.sink.ended(sample));
+      this.#end(running, running.sink.ended(running.isDropped ? unwatched(sample) : sample));
     });
   }
 
@@ -232,7 +234,11 @@ export class Runner {
   #watch(running: Running, address: string): boolean {
     const { entry, sink } = running;
     const isFull = this.#watched >= WATCHED_MAX || entry.watched >= WATCHED_PER_TARGET_MAX;
-    if (this.#abandoned || (isFull && !running.isWatched)) return false;
+    if (this.#abandoned) return false;
+    if (isFull && !running.isWatched) {
+      running.isDropped = true;
+      return false;
+    }
     if (!running.isWatched) {
       running.isWatched = true;
       this.#inFlight -= 1;
@@ -291,4 +297,11 @@ export class Runner {
 function unmeasured(targetId: string, startedAtMs: number, endedAtMs: number): Sample {
   const outcome = { reason: "agent-resource", phase: "plan" } as const;
   return { targetId, startedAtMs, endedAtMs, outcome, phases: {}, evidence: { code: "PROBE_DEFECT" } };
+}
+
+/** A silence at its threshold that was not watched is not known to be a loss. Anything else stays. */
+function unwatched(sample: Sample): Sample {
+  const { reason, phase } = sample.outcome;
+  const isSilent = reason === "timeout" || reason === "handshake-timeout";
+  return isSilent ? { ...sample, outcome: { reason: "agent-overload", phase } } : sample;
 }

@@ -210,6 +210,15 @@ describe("a silence that is watched for a late answer", () => {
     expect(followed[0]?.run).toMatchObject({ outcomeClass: "good", watched: 0 });
   });
 
+  it("proves nothing where answers are late: each is watched to its end", () => {
+    const { clock, accumulator } = start();
+    accumulator.ended(accumulator.begun("a"), sampleOf("a", clock.wallMs(), "late"));
+    const [first, second, third] = begin(accumulator, 3) as [Attempt, Attempt, Attempt];
+    for (const attempt of [first, second, third]) accumulator.silent("a", attempt, "192.0.2.1");
+    const { followed } = accumulator.ended(first, sampleOf("a", clock.wallMs(), "timeout"));
+    expect(followed[0]?.run).toMatchObject({ outcomeClass: "bad", length: 1, watched: 0 });
+  });
+
   it("asks for one burst, at the first of them, and for none where answers are known to be late", () => {
     const { clock, accumulator } = start();
     const [first, second] = begin(accumulator, 2) as [Attempt, Attempt];

@@ -9,12 +9,21 @@
  * 3. Samples are followed in the order in which their attempts began. A loss that is known a second later belongs
  *    before the answers that came meanwhile, and does not break their run.
  * 4. Attempts that are silent and still watched are not counted as lost. Where the one before them was watched to its
- *    end and is lost, the run says how many they are, so that an outage shows without waiting for each (M3).
+ *    end and is lost, the run says how many they are, so that an outage shows without waiting for each (M3). On a path
+ *    whose answers are late each is waited for.
  * 5. Where a host has several addresses, each has a run of its own. Its turns seal windows, and those of the target
  *    do not.
  * 6. Empty windows are not sealed. Over all sealed windows, `started` adds up to the attempts begun.
  */
-import { type Clock, NS_PER_MS, outcomeClassOf, type Reason, type Sample, type Timer } from "@lifeline/measure";
+import {
+  type Clock,
+  isFlawless,
+  NS_PER_MS,
+  outcomeClassOf,
+  type Reason,
+  type Sample,
+  type Timer,
+} from "@lifeline/measure";
 import {
   ADDRESSES_MAX,
   type AddressRun,
@@ -96,6 +105,8 @@ interface Account {
   run: RunProgress | undefined;
   /** The latest sample that was measured and followed. */
   last: Remembered | undefined;
+  /** Whether the latest answer was late. Silence at the threshold then says nothing. */
+  isSlow: boolean;
   /** By address that takes turns, the latest last; at most ADDRESSES_MAX. */
   readonly addresses: Map<string, AddressState>;
   /** Attempts in the order they began, from the first that has not ended. The runner bounds how many are in flight. */
@@ -157,8 +168,7 @@ export class WindowAccumulator {
     const isFirst = !account.attempts.some(({ sample, silentAddress }) => !sample && silentAddress !== undefined);
     attempt.silentAddress = address;
     this.#noteWatched(account);
-    const { last } = account;
-    attempt.askedBurst ||= isFirst && last?.reason !== "late" && last?.run.outcomeClass !== "bad";
+    attempt.askedBurst ||= isFirst && !account.isSlow && account.run?.outcomeClass !== "bad";
     return isFirst && attempt.askedBurst;
   }
 
@@ -216,6 +226,7 @@ export class WindowAccumulator {
       open,
       run: undefined,
       last: undefined,
+      isSlow: false,
       addresses: new Map(),
       attempts: [],
       retired: false,
@@ -226,13 +237,15 @@ export class WindowAccumulator {
   }
 
   #follow(account: Account, sample: Sample): FollowedSample {
-    const watched = isWatched(sample.outcome.reason) ? watchedOf(account.attempts) : NONE_WATCHED;
+    const { reason } = sample.outcome;
+    if (isFlawless(reason) || reason === "late") account.isSlow = reason === "late";
+    const watched = isWatched(reason) && !account.isSlow ? watchedOf(account.attempts) : NONE_WATCHED;
     const before = account.run;
     const target = withWatched(followRun(before, sample), watched.total);
     const address = this.#followAddress(account, sample, watched);
     const followed = address === undefined ? target : { ...target, addressRun: address.run, turned: address.turned };
     account.run = target.run;
-    if (outcomeClassOf(sample.outcome.reason) !== "inconclusive") account.last = rememberedOf(target);
+    if (outcomeClassOf(reason) !== "inconclusive") account.last = rememberedOf(target);
     const { startMs } = account.open;
     // `started` is counted when an attempt begins, which may have been in an earlier window.
     account.open = mergeWindows(account.open, { ...windowOf(followed, startMs, startMs), started: 0 });
@@ -260,7 +273,7 @@ export class WindowAccumulator {
   #noteWatched(account: Account): void {
     const { last } = account;
     const before = account.run;
-    if (last === undefined || before?.outcomeClass !== "bad" || !isWatched(last.reason)) return;
+    if (last === undefined || before?.outcomeClass !== "bad" || !isWatched(last.reason) || account.isSlow) return;
     const watched = watchedOf(account.attempts);
     if (watched.total <= before.watched) return;
     account.run = { ...before, watched: watched.total };

@@ -1,5 +1,5 @@
 /** The fault that causes another. */
-import { type Cause, recordTypeOf, targetPlace } from "@lifeline/measure";
+import { type Cause, type Reason, recordTypeOf, targetPlace } from "@lifeline/measure";
 import { CLOCK_UNMET_MS } from "../check-verdict.ts";
 import { type Entry, isAt, isFailing } from "../entry.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
@@ -88,6 +88,9 @@ function joinRoot(absent: Entry, entries: readonly Entry[], { isGrpcTunnel }: Co
   return outer.kind === "explains" ? outer.root : undefined;
 }
 
+/** What a path that is slow or loses packets can do to an exchange. */
+const SLOW_REASONS: readonly Reason[] = ["timeout", "late", "syn-lost", "handshake-timeout", "proxy-unreachable"];
+
 /** Causes at a STAMP target that say no more than the row of the port. */
 const PORT_CAUSES: readonly Cause[] = ["timeout", "refused", "wrong-endpoint", "filtered", "unreachable"];
 
@@ -122,8 +125,9 @@ function isSameEndpoint({ target: a }: Entry, { target: b }: Entry): boolean {
   return a.host === b.host && a.port === b.port && a.family === b.family;
 }
 
-/** A fault at some addresses explains no fault at others. */
-function explainsAddresses({ own: below }: Entry, { own }: Entry): boolean {
+/** A slow or lossy path explains only that nothing came back in time; a fault at some addresses none at others. */
+function explains({ cause, own: below }: Entry, { own }: Entry): boolean {
+  if (cause === "latency" || cause === "loss") return SLOW_REASONS.includes(own.reason);
   if (below.basis !== "some-addresses") return true;
   const dead = below.addresses?.failing.map(({ address }) => address) ?? [];
   const failing = own.addresses?.failing ?? [];
@@ -134,7 +138,7 @@ function isBelow(other: Entry, entry: Entry): boolean {
   const { options, proxy } = entry.target;
   return (
     isSameEndpoint(other, entry) &&
-    explainsAddresses(other, entry) &&
+    explains(other, entry) &&
     (other.target.proxy === undefined) === (proxy === undefined) &&
     LAYER[other.target.options.probe] > 0 &&
     LAYER[other.target.options.probe] < LAYER[options.probe]
