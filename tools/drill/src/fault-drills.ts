@@ -182,9 +182,9 @@ const WEB_DRILLS: readonly FaultDrill[] = [
     what: "the API's certificate has expired",
     inject: mode("api", "expired"),
   }),
-  api("clock", {
+  api("tls-not-yet-valid", {
     name: "certificate-not-yet-valid",
-    what: "the API's certificate begins tomorrow, as it looks to a node whose clock is behind",
+    what: "the API's certificate begins tomorrow, and the node's clock agrees with the collector's",
     inject: mode("api", "not-yet-valid"),
   }),
   api("tls-name", {

@@ -6,9 +6,12 @@ import { type ListenerCertificates, ServerCredentials } from "@lifeline/rpc";
 
 const HOUR_MS = 3_600_000;
 
-/** A fleet CA that is valid for an hour. */
+/** Long enough that no certificate ends soon. */
+const LIFETIME_MS = 90 * 24 * HOUR_MS;
+
+/** A fleet CA. */
 export async function testFleetCa(commonName = "fleet"): Promise<FleetCa> {
-  const lifetimeMs = HOUR_MS;
+  const lifetimeMs = LIFETIME_MS;
   const pems = await createFleetCa({ commonName, nowMs: systemClock.wallMs(), lifetimeMs, randomBytes });
   return openFleetCa(pems.certPem, pems.keyPem, randomBytes);
 }
@@ -24,7 +27,8 @@ export async function listenerOf(fleetCa: FleetCa, options: ListenerOptions = {}
   const { names = ["127.0.0.1"], isExpired = false } = options;
   const { publicKeyDer, privateKeyPem: keyPem } = makeKeyPair();
   const nowMs = systemClock.wallMs() - (isExpired ? 2 * HOUR_MS : 0);
-  const { pem: certPem } = await fleetCa.issueServer({ publicKeyDer, names, nowMs, lifetimeMs: HOUR_MS });
+  const lifetimeMs = isExpired ? HOUR_MS : LIFETIME_MS;
+  const { pem: certPem } = await fleetCa.issueServer({ publicKeyDer, names, nowMs, lifetimeMs });
   return { certPem, keyPem, clientCaPem: fleetCa.certPem };
 }
 
