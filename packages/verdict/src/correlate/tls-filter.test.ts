@@ -67,7 +67,7 @@ describe("TLS that is cut at a public host", () => {
     expect(found).toMatchObject({
       verdict: "unmet",
       cause: "tls-filtered",
-      evidence: `Seen. The connection is made, and then something on the path ${deed} when it has read the TLS ClientHello for gcr.io. TLS to ghcr.io passes: a filter acts by the server name (SNI) or the address, or gcr.io itself fails.`,
+      evidence: `Seen. The connection is made, and something on the path ${deed} after the TLS ClientHello for gcr.io. TLS to ghcr.io passes: a filter acts by the server name (SNI) or the address, or gcr.io itself fails.`,
       nextStep: expect.stringMatching(
         /^Network team: look for a filter on the path that acts by TLS server name \(SNI\) or address, and exempt gcr\.io:443; /,
       ),

@@ -42,7 +42,7 @@ function filtered(entry: Entry, entries: readonly Entry[]): Entry {
   const passing = entries.filter((other) => other.thirdParty && passesBeside(other, entry));
   const here = passing.filter((other) => addressOf(other) !== undefined && addressOf(other) === addressOf(entry));
   const team = via === undefined ? "Network team" : `Owner of the HTTP proxy ${via}; network team`;
-  const seen = `The connection is made, and then something on the path ${deedOf(entry)} when it has read the TLS ClientHello for ${host}.`;
+  const seen = `The connection is made, and something on the path ${deedOf(entry)} after the TLS ClientHello for ${host}.`;
   const [nearest] = here;
   if (nearest !== undefined) {
     return {
