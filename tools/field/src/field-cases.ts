@@ -211,7 +211,9 @@ const REGISTRY_CASES: readonly FieldCase[] = [
     zone: { ...OMNI_ZONE, [MIRROR]: [WORLD.mirror[4]] },
     modes: [{ service: "api", mode: "http-404", names: [MIRROR] }],
     deployment: mirrors({ replaces: "ghcr.io", with: `https://${MIRROR}` }),
-    expected: [{ requirement: "node-ghcr", target: MIRROR, probe: "http", verdict: "unmet", cause: "not-a-registry" }],
+    expected: [
+      { requirement: "node-ghcr", target: MIRROR, probe: "registry", verdict: "unmet", cause: "not-a-registry" },
+    ],
   },
   {
     name: "09-mirror-is-a-page",
@@ -219,7 +221,9 @@ const REGISTRY_CASES: readonly FieldCase[] = [
     zone: { ...OMNI_ZONE, [MIRROR]: [WORLD.mirror[4]] },
     modes: [{ service: "api", mode: "html-200", names: [MIRROR] }],
     deployment: mirrors({ replaces: "ghcr.io", with: `https://${MIRROR}` }),
-    expected: [{ requirement: "node-ghcr", target: MIRROR, probe: "http", verdict: "unmet", cause: "not-a-registry" }],
+    expected: [
+      { requirement: "node-ghcr", target: MIRROR, probe: "registry", verdict: "unmet", cause: "not-a-registry" },
+    ],
   },
   {
     name: "09-mirror-of-a-misspelt-host",
@@ -236,7 +240,7 @@ const REGISTRY_CASES: readonly FieldCase[] = [
     deployment: PULLS,
     expected: [
       { requirement: "node-ghcr", target: "ghcr.io", probe: "tls", verdict: "met" },
-      { requirement: "node-ghcr", target: "ghcr.io", probe: "http", verdict: "unmet", cause: "rate-limited" },
+      { requirement: "node-ghcr", target: "ghcr.io", probe: "registry", verdict: "unmet", cause: "rate-limited" },
     ],
   },
   {
