@@ -485,7 +485,7 @@ describe("services", () => {
     [{ web: [{ host: "omni.lab", port: 0 }] }, 'web.host: "omni.lab" is not an IP address'],
     [{ dns: Array(17).fill({ host: HOST, port: 0 }) }, "dns: 17 endpoints; expected at most 16"],
     [{ driftAddresses: [] }, "driftAddresses: 0 addresses; expected 1 to 8"],
-    [{ names: [{ name: "a b", addresses: [HOST], owner: "omni" as const }] }, 'name: "a_b" is not a DNS name'],
+    [{ names: [{ name: "a b", addresses: [HOST], owner: "omni" as const }] }, 'name: "a b" is not a DNS name'],
     [{ names: [{ name: "a", addresses: ["b"], owner: "omni" as const }] }, 'name a: "b" is not an IP address'],
   ])("refuse %j", async (options, message) => {
     const starting = startServices({ clock: systemClock, names: [], ...options });
