@@ -87,7 +87,7 @@ describe("the agent's process", { timeout: 60_000 }, () => {
       LIFELINE_COLLECTOR: collector.address,
       LIFELINE_STAMP_KEY_FILE: keyFile,
       HTTPS_PROXY: "http://SECRET:SECRET@proxy.example:3128",
-      HTTP_PROXY: "https://SECRET:SECRET@proxy.example:3129",
+      HTTP_PROXY: "socks4://SECRET:SECRET@proxy.example:3129",
       NO_PROXY: "127.0.0.1,fdae::/64",
     });
     await until("it said hello", () => collector.hellos.length > 0, LIMIT_MS);
@@ -95,11 +95,11 @@ describe("the agent's process", { timeout: 60_000 }, () => {
     expect(await exit()).toBe(0);
     const [hello] = collector.hellos;
     expect(hello?.proxy).toMatchObject({
-      httpsProxy: "proxy.example:3128",
+      httpsProxy: "http://proxy.example:3128",
       httpProxy: "",
       noProxy: ["127.0.0.1", "fdae::/64"],
     });
-    expect(output()).toContain("HTTP_PROXY: a proxy that is reached by TLS (https://) is not supported");
+    expect(output()).toContain("HTTP_PROXY: a proxy of the kind socks4:// is not supported");
     const said = JSON.stringify(hello, (_, value) => (typeof value === "bigint" ? String(value) : value));
     const encoded = Buffer.from("SECRET:SECRET").toString("base64");
     for (const text of [output(), said]) {

@@ -346,8 +346,8 @@ describe("admission", () => {
       machineApi: "https://omni.example:8090?jointoken=secret",
       addresses: ["192.0.2.1", "2001:DB8::1", "2001:db8:0::1", "omni.example", ...addressesOf(20)],
       proxy: {
-        httpsProxy: "user:secret@proxy.example:3128",
-        httpProxy: "proxy.example:3128",
+        httpsProxy: "http://user:secret@proxy.example:3128",
+        httpProxy: "http://proxy.example:3128",
         noProxy: ["fdae::/64", "a\n", ...Array.from({ length: 70 }, (_, at) => `host${at}.example`)],
       },
       talos: { wireguardEndpoint: "203.0.113.1" },

@@ -34,6 +34,8 @@ export interface NodeFacts {
 export interface ProxyFacts {
   /** For https and gRPC over TLS. */
   readonly https?: ProxyEndpoint;
+  /** Why the proxy that HTTPS_PROXY names cannot be used; absent: it can, or there is none. */
+  readonly httpsFault?: string;
   readonly http?: ProxyEndpoint;
   /** Entries of NO_PROXY as written: host names, domains with a leading dot, addresses, CIDR prefixes, `*`. */
   readonly noProxy: readonly string[];

@@ -1,7 +1,21 @@
 /** A deployment file as written: the strict schema, and the rules between its fields. */
-import { isCertificatesPem, isRegistryObject, literalFamily, TARGET_TEXT_WANTED } from "@lifeline/measure";
+import {
+  isCertificatesPem,
+  isRegistryObject,
+  literalFamily,
+  type ProxyEndpoint,
+  TARGET_TEXT_WANTED,
+} from "@lifeline/measure";
 import * as v from "valibot";
-import { type Endpoint, isHost, isWildcard, readEndpointUrl, readHostPort, readMirrorUrl } from "./endpoint.ts";
+import {
+  type Endpoint,
+  isHost,
+  isWildcard,
+  readEndpointUrl,
+  readHostPort,
+  readMirrorUrl,
+  readProxyUrl,
+} from "./endpoint.ts";
 import { type Problem, refuseProblems } from "./error.ts";
 import { checked, flag, host, integer, listOf, oneOf, record, text, textThat, version } from "./field.ts";
 import { DEPLOYMENT_KINDS } from "./requirement.ts";
@@ -17,6 +31,8 @@ const ENDPOINTS_MAX = 16;
 
 const HTTPS_WANTED = "an https URL of host and optional port, without path, query or credentials";
 const HTTP_WANTED = "an http or https URL of host and optional port, without path, query or credentials";
+const PROXY_WANTED =
+  "an http, https, socks5 or socks5h URL of host and optional port, without path or query; credentials go into HTTPS_PROXY of the agent";
 const MACHINE_API_WANTED =
   "an https or grpc URL of host and optional port, without path, query (no join token) or credentials";
 const MIRROR_WANTED =
@@ -69,6 +85,10 @@ const mirrorUrl = v.pipe(
 );
 const registryObject = textThat(isRegistryObject, TARGET_TEXT_WANTED.registryObject);
 const hostPattern = textThat((value) => isHost(value) || isWildcard(value), "a host name or a wildcard domain");
+const proxyUrl = v.pipe(
+  textThat((value) => readProxyUrl(value) !== undefined, PROXY_WANTED),
+  v.transform((value) => proxyOf(readProxyUrl(value))),
+);
 const pem = textThat(isPem, PEM_WANTED);
 const filePath = textThat((value) => value !== "" && value.length <= 4096 && !value.includes("\0"), "a file path");
 const writtenCa = { caFile: v.exactOptional(filePath), caPem: v.exactOptional(pem) };
@@ -112,7 +132,8 @@ const deploymentSchema = record({
     record({
       nodesPullDirectly: v.exactOptional(flag, true),
       mediaThroughOmni: v.exactOptional(flag, false),
-      httpProxy: v.exactOptional(httpUrl),
+      httpProxy: v.exactOptional(proxyUrl),
+      ...writtenCa,
       tlsInspection: v.exactOptional(
         listOf(record({ ...writtenCa, caSha256: v.exactOptional(sha256) }), "CAs", 0, INSPECTION_CAS_MAX),
       ),
@@ -184,6 +205,7 @@ function conflicts(file: string, written: WrittenDeployment): Problem[] {
     ["omni.identityProvider", omni.identityProvider],
     ["omni.etcdBackup", omni.etcdBackup],
     ["omni.vault", omni.vault],
+    ["egress", written.egress],
     ...(airGapped?.mirrors ?? []).map((mirror, index): [string, WrittenCa] => [`airGapped.mirrors[${index}]`, mirror]),
   ];
   for (const [path, owner] of cas) {
@@ -205,6 +227,11 @@ function conflicts(file: string, written: WrittenDeployment): Problem[] {
     add("network.networkTimeSecurity", "true", "network.timeServers too, because NTS is set for these only");
   }
   return problems;
+}
+
+function proxyOf(proxy: ProxyEndpoint | undefined): ProxyEndpoint {
+  if (proxy === undefined) throw new TypeError("a proxy passed its check and cannot be read");
+  return proxy;
 }
 
 /** Narrows the type after a check that has passed. Throws only if a schema lacks that check. */

@@ -51,6 +51,7 @@ describe("parseDeployment", () => {
         mediaThroughOmni: false,
         httpProxy: undefined,
         redirectHosts: [],
+        caPem: undefined,
         tlsInspection: [],
       },
       certificates: { endsSoonDays: 14 },

@@ -3,6 +3,7 @@
  * Reads no file; the caller reads certificates.
  */
 
+import type { ProxyEndpoint } from "@lifeline/measure";
 import { parseYaml } from "./catalogue-file.ts";
 import { caOf, type ReadPem } from "./deployment-ca.ts";
 import { type WrittenCa, type WrittenDeployment, writtenDeployment } from "./deployment-schema.ts";
@@ -52,7 +53,9 @@ export interface Deployment {
   readonly egress: {
     readonly nodesPullDirectly: boolean;
     readonly mediaThroughOmni: boolean;
-    readonly httpProxy: Endpoint | undefined;
+    readonly httpProxy: ProxyEndpoint | undefined;
+    /** The CA of an https proxy, of this file or of a node's environment; undefined: public roots. */
+    readonly caPem: string | undefined;
     /** Hosts and wildcard domains that registries of the site may redirect to. */
     readonly redirectHosts: readonly string[];
     /** Empty: TLS is not inspected on purpose. */
@@ -175,6 +178,7 @@ function completed(file: string, written: WrittenDeployment, readPem: ReadPem): 
       nodesPullDirectly: egress?.nodesPullDirectly ?? true,
       mediaThroughOmni: egress?.mediaThroughOmni ?? false,
       httpProxy: egress?.httpProxy,
+      caPem: egress && ca("egress", egress),
       tlsInspection: inspectionCas(file, egress?.tlsInspection ?? [], readPem),
       redirectHosts: egress?.redirectHosts ?? [],
     },

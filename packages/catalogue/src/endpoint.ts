@@ -1,6 +1,14 @@
 /** Host names, address literals and `host:port`, read without touching the network. */
 import { domainToASCII } from "node:url";
-import { endpointName, isRegistryPath, isTargetHost, literalFamily } from "@lifeline/measure";
+import {
+  endpointName,
+  isRegistryPath,
+  isTargetHost,
+  literalFamily,
+  PROXY_SCHEMES,
+  type ProxyEndpoint,
+  type ProxyScheme,
+} from "@lifeline/measure";
 import ipaddr from "ipaddr.js";
 
 /** Where to connect: a host name or an address literal (IPv6 without brackets), and a port of 1–65535. */
@@ -152,6 +160,20 @@ export function readMirrorUrl(text: string): MirrorEndpoint | undefined {
   const path = rest.replace(/\/+$/, "");
   if (read.kind === "refused" || (path !== "" && !isRegistryPath(path))) return undefined;
   return { ...read.endpoint, path };
+}
+
+/** Ports of proxies whose URL names none: those of Go's net/http (transport.go, portMap). */
+const PROXY_PORTS: Readonly<Record<ProxyScheme, number>> = { http: 80, https: 443, socks5: 1080, socks5h: 1080 };
+
+/** Reads a proxy's URL of only scheme, host and optional port. Undefined for any other text: credentials too (S1). */
+export function readProxyUrl(text: string): ProxyEndpoint | undefined {
+  const url = URL.parse(text);
+  const scheme = PROXY_SCHEMES.find((one) => url?.protocol === `${one}:`);
+  if (url === null || scheme === undefined || text.includes("?") || text.includes("#")) return undefined;
+  if (url.username !== "" || url.password !== "" || !["", "/"].includes(url.pathname)) return undefined;
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const port = url.port === "" ? PROXY_PORTS[scheme] : Number(url.port);
+  return isHost(host) && isPort(port) ? { ...(scheme === "http" ? {} : { scheme }), host, port } : undefined;
 }
 
 /** Omni's address in the tunnel: the first of the node's own /64. Undefined if `prefix` is not a /64. */

@@ -29,7 +29,7 @@ export {
 } from "./deployment.ts";
 export type { ReadPem } from "./deployment-ca.ts";
 export { type CatalogueDiff, diffCatalogues, type FieldChange } from "./diff.ts";
-export { canonicalAddress, type Endpoint, isHost, readHostPort, readMachineApi } from "./endpoint.ts";
+export { canonicalAddress, type Endpoint, isHost, readHostPort, readMachineApi, readProxyUrl } from "./endpoint.ts";
 export { CatalogueError, PROBLEM_CODES, type Problem, type ProblemCode, problemLine } from "./error.ts";
 export type { ExpectedIssuers, InterceptionSigns, InterceptionVendor } from "./interception.ts";
 export { refuseUnmatchedMirrors } from "./mirror-names.ts";

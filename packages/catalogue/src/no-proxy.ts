@@ -11,8 +11,13 @@ import { isLoopback, readHostPort } from "./endpoint.ts";
 
 /** The proxy for HTTPS to `host`:`port`; undefined: direct. */
 export function httpsProxyFor(host: string, port: number, proxy: ProxyFacts | undefined): ProxyEndpoint | undefined {
-  if (proxy?.https === undefined || host.toLowerCase() === "localhost" || isLoopback(host)) return undefined;
-  return proxy.noProxy.some((entry) => covers(entry, host, port)) ? undefined : proxy.https;
+  return proxy !== undefined && isProxied(host, port, proxy) ? proxy.https : undefined;
+}
+
+/** Whether HTTPS to `host`:`port` goes to the proxy that HTTPS_PROXY names, if it names one. */
+export function isProxied(host: string, port: number, { noProxy }: ProxyFacts): boolean {
+  if (host.toLowerCase() === "localhost" || isLoopback(host)) return false;
+  return !noProxy.some((entry) => covers(entry, host, port));
 }
 
 /** Whether `*` or a CIDR prefix in NO_PROXY covers the whole prefix (`fdae:41e4:649b:9303::/64`). */

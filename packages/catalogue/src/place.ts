@@ -1,5 +1,5 @@
 /** The endpoints of a row in this deployment, with mirrors and proxies applied. */
-import { TUNNEL_LINK } from "@lifeline/measure";
+import { proxyName, TUNNEL_LINK } from "@lifeline/measure";
 import { isConfiguredToJoin, type NodeFacts } from "./condition.ts";
 import type { Deployment, Mirror, TrustedEndpoint } from "./deployment.ts";
 import { ANY_REGISTRY } from "./deployment-schema.ts";
@@ -91,7 +91,7 @@ function ownSpots(service: Service, port: number, deployment: Deployment, facts:
     case "vault":
       return one(omni.vault);
     case "http-proxy":
-      return one(egress.httpProxy);
+      return one(egress.httpProxy && { ...egress.httpProxy, secure: egress.httpProxy.scheme === "https" });
     case "resolver":
       return plain(network.resolvers.length > 0 ? network.resolvers : (facts.resolvers ?? []));
     case "tunnel-link":
@@ -229,7 +229,7 @@ function proxyOnly(row: Requirement, deployment: Deployment): Located | undefine
   const { httpProxy } = deployment.egress;
   if (httpProxy === undefined) return undefined;
   if (row.protocol === "udp") {
-    const why = `the only way out is the HTTP proxy ${httpProxy.host}:${httpProxy.port}, which cannot carry UDP`;
+    const why = `the only way out is the proxy ${proxyName(httpProxy)}, which cannot carry UDP`;
     return { kind: "unresolved", why, next: "use a server inside the site and name it in the deployment" };
   }
   // TLS goes through the proxy (see resolve). Direct attempts are comparisons.

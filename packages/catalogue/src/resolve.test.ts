@@ -615,6 +615,43 @@ describe("resolve, by observations of the node", () => {
     expect([...proxiesOf({ proxy: { noProxy: [] } })]).toEqual(["direct"]);
   });
 
+  it.each(["https", "socks5", "socks5h"] as const)("goes through a proxy of the kind %s, and says so", (scheme) => {
+    const through = targets(
+      row("node-ghcr", onPrem, { ...configured, proxy: { ...proxy, https: { ...proxy.https, scheme } } }),
+    );
+    const proxied = through.targets.filter((target) => target.proxy !== undefined);
+    expect(proxied.map(({ id }) => id).every((id) => id.endsWith(`|via ${scheme}://10.0.0.8:3128`))).toBe(true);
+    expect(proxied.length).toBeGreaterThan(0);
+  });
+
+  it("trusts the deployment's CA for an https proxy, its own or the node's, and for no other", () => {
+    const caPem = CA;
+    const site = yaml(`egress: { httpProxy: "https://proxy.example:3129", caPem: ${JSON.stringify(caPem)} }`);
+    const trustOf = (facts: Partial<NodeFacts>) =>
+      targets(row("node-ghcr", site, { ...configured, ...facts })).targets.flatMap(({ proxy: via }) =>
+        via === undefined ? [] : [via.trust],
+      )[0];
+    expect(trustOf({})).toEqual({ kind: "private", caPem });
+    const https = { scheme: "https", host: "10.0.0.8", port: 1 } as const;
+    expect(trustOf({ proxy: { https, noProxy: [] } })).toEqual({ kind: "private", caPem });
+    expect(trustOf({ proxy: { https: { host: "10.0.0.8", port: 1 }, noProxy: [] } })).toBeUndefined();
+  });
+
+  it("is unresolved behind a proxy that cannot be used, and never measured directly (M4)", () => {
+    const unusable = {
+      httpsFault: "HTTPS_PROXY: a proxy of the kind socks4:// is not supported",
+      noProxy: ["o.example"],
+    };
+    const facts = { ...configured, proxy: unusable };
+    expect(row("node-ghcr", onPrem, facts)).toMatchObject({
+      kind: "unresolved",
+      cause: "unsupported-proxy",
+      why: expect.stringContaining("socks4://"),
+    });
+    expect(row("machine-api", onPrem, facts).kind).toBe("targets");
+    expect(row("node-dns-udp", onPrem, facts).kind).toBe("targets");
+  });
+
   it("sends Omni's API and the Machine API through the node's proxy, by every protocol that a proxy carries", () => {
     const through = (id: string) => {
       const { targets: all, comparisonIds } = targets(

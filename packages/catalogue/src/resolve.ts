@@ -7,12 +7,15 @@
  * 4. A target's id depends only on the row and the endpoint, not on the order of rows.
  */
 import {
+  type Cause,
   endpointName,
   type IpFamily,
   literalFamily,
+  PROXY_SCHEMES,
   type ProbeKind,
   type ProbeOptions,
   type ProxyEndpoint,
+  proxyName,
   type RecordType,
   type RegistryExpectation,
   recordTypeOf,
@@ -25,7 +28,7 @@ import { exemption, type NodeFacts } from "./condition.ts";
 import type { Deployment } from "./deployment.ts";
 import { documentedHosts } from "./documented-hosts.ts";
 import { firstOfPrefix, isLoopback } from "./endpoint.ts";
-import { coversPrefix, httpsProxyFor } from "./no-proxy.ts";
+import { coversPrefix, httpsProxyFor, isProxied } from "./no-proxy.ts";
 import { isPublicWithSaas, type Located, locate, type Spot, serviceSpots, tunnelPrefix } from "./place.ts";
 import type { Check, ProbePlan, Requirement, Service, TrustSource } from "./requirement.ts";
 import { type SiteFacts, siteFactsOf } from "./site-facts.ts";
@@ -101,7 +104,14 @@ export type ResolvedRow =
   /** Judged by facts about the node. */
   | { readonly requirement: Requirement; readonly kind: "check"; readonly check: CheckedFacts }
   | { readonly requirement: Requirement; readonly kind: "not-applicable"; readonly why: string }
-  | { readonly requirement: Requirement; readonly kind: "unresolved"; readonly why: string; readonly next: string };
+  | {
+      readonly requirement: Requirement;
+      readonly kind: "unresolved";
+      readonly why: string;
+      readonly next: string;
+      /** Default: not-measured. */
+      readonly cause?: Cause;
+    };
 
 /** What a check is judged by. For `clock` and `unique-node` the collector gives the judge the facts. */
 export type CheckedFacts =
@@ -176,7 +186,7 @@ function checkedFacts(name: Check, facts: NodeFacts): CheckedFacts {
   return {
     name,
     prefix,
-    proxy: https === undefined ? "" : endpointName(https.host, https.port),
+    proxy: https === undefined ? "" : proxyName(https),
     noProxy,
     bypassed: coversPrefix(noProxy, prefix) || httpsProxyFor(server, EVENT_SINK_PORT, facts.proxy) === undefined,
   };
@@ -188,6 +198,9 @@ function targetRow(
   surroundings: Surroundings,
 ): ResolvedRow {
   const { deployment, facts } = surroundings;
+  const fault = facts.proxy?.httpsFault;
+  if (fault !== undefined && located.spots.some((spot) => isBehindFault(requirement, spot, facts)))
+    return unsupportedProxy(requirement, fault);
   const targets = new Map<string, Target>();
   const compared = new Set<string>();
   const thirdParty = new Set<string>();
@@ -235,6 +248,21 @@ function alternativesOf(spots: readonly Spot[]): readonly string[] {
   return mirrors.size > 1 ? [...mirrors] : [];
 }
 
+/** Whether the node reaches the spot through a proxy that cannot be used. Its direct path then shows nothing. */
+function isBehindFault(requirement: Requirement, spot: Spot, { proxy }: NodeFacts): boolean {
+  return proxy !== undefined && mayBeProxied(requirement, spot) && isProxied(spot.host, spot.port, proxy);
+}
+
+function unsupportedProxy(requirement: Requirement, fault: string): ResolvedRow {
+  return {
+    requirement,
+    kind: "unresolved",
+    cause: "unsupported-proxy",
+    why: `the node reaches it through a proxy that Lifeline cannot use (${fault})`,
+    next: `Node owner: correct the proxy variable, or use a proxy of ${PROXY_SCHEMES.join(", ")}; or list the hosts in NO_PROXY if the node reaches them directly.`,
+  };
+}
+
 /** A row with only comparisons is unresolved: direct attempts show nothing about the path through a proxy (M4). */
 function onlyCompared(requirement: Requirement): ResolvedRow {
   const probes = [...new Set(requirement.probes.map(({ probe }) => probe))].join(", ");
@@ -278,17 +306,28 @@ interface Aimed {
 
 /** The proxy for HTTPS to the endpoint: the node's own, else the site's for public endpoints. */
 function proxyOf(
-  { place, protocol }: Requirement,
+  requirement: Requirement,
   spot: Spot,
   { egress, kind }: Deployment,
   { proxy }: NodeFacts,
 ): ProxyEndpoint | undefined {
-  if (spot.inTunnel || protocol === "udp" || (place.kind === "service" && !isBehindProxy(place.service)))
-    return undefined;
-  if (proxy !== undefined) return httpsProxyFor(spot.host, spot.port, proxy);
+  const { place } = requirement;
+  if (!mayBeProxied(requirement, spot)) return undefined;
+  if (proxy !== undefined) return withTrust(httpsProxyFor(spot.host, spot.port, proxy), egress.caPem);
   const isPublic = !spot.mirror && (place.kind !== "service" || (kind === "saas" && isPublicWithSaas(place.service)));
   const { httpProxy } = egress;
-  return isPublic && httpProxy !== undefined ? { host: httpProxy.host, port: httpProxy.port } : undefined;
+  return isPublic ? withTrust(httpProxy, egress.caPem) : undefined;
+}
+
+/** The proxy with the CA that the deployment names for its certificate. */
+function withTrust(proxy: ProxyEndpoint | undefined, caPem: string | undefined): ProxyEndpoint | undefined {
+  if (proxy?.scheme !== "https" || caPem === undefined) return proxy;
+  return { ...proxy, trust: { kind: "private", caPem } };
+}
+
+function mayBeProxied({ place, protocol }: Requirement, spot: Spot): boolean {
+  if (spot.inTunnel || protocol === "udp") return false;
+  return place.kind !== "service" || isBehindProxy(place.service);
 }
 
 /** A node reaches the proxy itself, resolvers and time servers without a proxy. */

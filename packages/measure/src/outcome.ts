@@ -331,19 +331,19 @@ const facts = {
     kind: "not-sent",
     blame: "proxy",
     cause: "proxy",
-    meaning: "the HTTP proxy could not be reached",
+    meaning: "the proxy could not be reached",
   },
   "proxy-refused": {
     kind: "not-sent",
     blame: "proxy",
     cause: "proxy",
-    meaning: "the HTTP proxy refused to open the connection",
+    meaning: "the proxy refused to open the connection",
   },
   "proxy-auth": {
     kind: "not-sent",
     blame: "proxy",
     cause: "proxy",
-    meaning: "the HTTP proxy requires credentials (407); none were given, or they are wrong",
+    meaning: "the proxy requires credentials; none were given, or they are wrong",
   },
 
   "mtu-too-small": {
@@ -517,7 +517,7 @@ const facts = {
     kind: "not-sent",
     blame: "proxy",
     cause: "proxy",
-    meaning: "the HTTP proxy wants a kind of authentication that neither Talos (Go net/http) nor Lifeline speaks (407)",
+    meaning: "the proxy wants a kind of authentication that neither Talos (Go net/http) nor Lifeline speaks",
   },
   "proxy-untrusted": {
     kind: "not-sent",

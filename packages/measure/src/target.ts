@@ -155,11 +155,22 @@ export type ProbeOptions =
 /** The `host` of a link target. It stands for either interface that Talos may have (siderolink, siderolinktun). */
 export const TUNNEL_LINK = "siderolink";
 
-/** An HTTP proxy, used by CONNECT (RFC 9110 §9.3.6). Only the agent has its credentials; they are never here (S1). */
+/**
+ * Kinds of proxy: those of Go's net/http, which Talos uses. `http` and `https` are asked by CONNECT (RFC 9110 §9.3.6),
+ * the latter over TLS; `socks5` and `socks5h` alike by name (RFC 1928).
+ */
+export const PROXY_SCHEMES = ["http", "https", "socks5", "socks5h"] as const;
+export type ProxyScheme = (typeof PROXY_SCHEMES)[number];
+
+/** A proxy. Only the agent has its credentials; they are never here (S1). */
 export interface ProxyEndpoint {
+  /** Absent: http. */
+  readonly scheme?: ProxyScheme;
   readonly host: string;
   /** 1–65535. */
   readonly port: number;
+  /** For https: where the proxy's own chain must end. Absent: at the public roots. */
+  readonly trust?: Trust;
 }
 
 /** One thing to measure from one node. */
@@ -198,7 +209,7 @@ export function targetId(
   target: Pick<Target, "requirementId" | "host" | "port" | "family" | "options" | "proxy">,
 ): string {
   const { requirementId, family, options, proxy } = target;
-  const via = proxy === undefined ? "" : `|via ${endpointName(proxy.host, proxy.port)}`;
+  const via = proxy === undefined ? "" : `|via ${proxyName(proxy)}`;
   return `${requirementId}|${options.probe}|${targetPlace(target)}${detailOf(options)}|ipv${family}${via}`;
 }
 
@@ -219,6 +230,12 @@ export function detailOf(options: ProbeOptions): string {
 /** Where a target is, for people: `host:port`, or only the interface for a link, which has no port. */
 export function targetPlace({ host, port }: Pick<Target, "host" | "port">): string {
   return port === 0 ? host : endpointName(host, port);
+}
+
+/** A proxy, for people and as a key: `host:port` of an HTTP proxy, `scheme://host:port` of another one. */
+export function proxyName({ scheme = "http", host, port }: ProxyEndpoint): string {
+  const name = endpointName(host, port);
+  return scheme === "http" ? name : `${scheme}://${name}`;
 }
 
 /** `host:port`, IPv6 literals in brackets. */

@@ -1,7 +1,9 @@
+import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import { createServer as createHttp2Server, createSecureServer } from "node:http2";
 import { connect, type Socket } from "node:net";
-import type { ProbeOptions } from "@lifeline/measure";
+import { createServer as createTlsServer } from "node:tls";
+import type { ProbeOptions, Trust } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
 import { probe } from "./probe.ts";
 import { dnsServer } from "./testing/dns-server.ts";
@@ -61,9 +63,9 @@ describe("an attempt through a proxy", () => {
     await using server = await listening(createSecureServer({ cert: pem, key: pem }, (_, response) => response.end()));
     const requested: string[] = [];
     const sample = await via(proxy.port, tls, server.port, {
-      proxyAuthorization: (name) => {
+      proxyCredentials: (name) => {
         requested.push(name);
-        return "Basic dXNlcjpwYXNz";
+        return { username: "user", password: "pass" };
       },
     });
     expect(sample.outcome).toEqual({ reason: "answered", phase: "tls" });
@@ -128,7 +130,7 @@ describe("an attempt through a proxy", () => {
     );
     expect((await via(banner.port, http("2"), 9)).outcome.reason).toBe("http-protocol");
     expect((await via(banner.port, http("1.1"), 9)).outcome.reason).toBe("http-protocol");
-    expect((await via(banner.port, tls, 9)).outcome).toEqual({ reason: "tls-protocol", phase: "tls" });
+    expect((await via(banner.port, tls, 9)).outcome).toEqual({ reason: "tls-plaintext", phase: "tls" });
   });
 
   it.each([
@@ -196,9 +198,30 @@ describe("an attempt through a proxy", () => {
     expect((await via(9, tls, 9, {}, "::1")).outcome).toEqual({ reason: "dns-nodata", phase: "dns" });
   });
 
-  it("sends no request when the credentials could add a header", async () => {
-    const sample = await via(9, tls, 9, { proxyAuthorization: () => "Basic x\r\nEvil: 1" });
-    expect(sample.outcome).toEqual({ reason: "agent-resource", phase: "plan" });
+  it("sends credentials that cannot add a header", async () => {
+    await using proxy = await proxyPeer();
+    await using server = await listening(createServer(ok));
+    const proxyCredentials = () => ({ username: "x\r\nEvil: 1", password: "" });
+    await via(proxy.port, http("1.1"), server.port, { proxyCredentials });
+    expect(proxy.heads[0]).toMatch(/Proxy-Authorization: Basic [\w=]+\r\n\r\n$/);
+  });
+
+  it.each([
+    [["NTLM"], "proxy-auth-scheme", "NTLM"],
+    [["Negotiate", "NTLM"], "proxy-auth-scheme", "Negotiate, NTLM"],
+    [['Digest realm="a, Basic b", nonce="c"'], "proxy-auth-scheme", "Digest"],
+    [["Negotiate, NTLM TlRMTVNTUAAC="], "proxy-auth-scheme", "Negotiate, NTLM"],
+    [["Negotiate", 'BASIC realm="p"'], "proxy-auth", undefined],
+    [['NTLM, Basic realm="p, q"'], "proxy-auth", undefined],
+    [["\u001b[31m"], "proxy-auth", undefined],
+  ])("says which authentication a proxy wants: %j", async (headers, reason, code) => {
+    const challenges = headers.map((header) => `Proxy-Authenticate: ${header}\r\n`).join("");
+    await using proxy = await tcpPeer((client) =>
+      client.once("data", () => client.end(`HTTP/1.1 407 Auth\r\n${challenges}Content-Length: 0\r\n\r\n`)),
+    );
+    const sample = await via(proxy.port, tls, 9, { proxyCredentials: () => ({ username: "a", password: "b" }) });
+    expect(sample.outcome).toEqual({ reason, phase: "proxy" });
+    expect(sample.evidence.code).toBe(code);
   });
 
   it("judges the target's certificate behind the tunnel", async () => {
@@ -213,6 +236,80 @@ describe("an attempt through a proxy", () => {
     await using proxy = await tcpPeer((client) => client.once("data", () => clock.stall(20_000)));
     const sample = await via(proxy.port, tls, 9, { clock });
     expect(sample.outcome).toEqual({ reason: "stalled", phase: "proxy" });
+  });
+});
+
+describe("an attempt through a proxy over TLS", () => {
+  const certificate = (name: string) => ({ cert: fixture(name), key: fixture(name) });
+
+  /** A proxy over TLS that opens the requested port on loopback. */
+  function tlsProxy(name = "good.pem"): Promise<Peer> {
+    return listening(
+      createTlsServer({ ...certificate(name), ALPNProtocols: ["h2", "http/1.1"] }, (client) => {
+        client.on("error", () => {});
+        client.once("data", (bytes) => {
+          const port = Number(/^CONNECT \S+:(\d+) HTTP/.exec(bytes.toString("latin1"))?.[1]);
+          const upstream = connect(port, "127.0.0.1", () => {
+            client.write("HTTP/1.1 200 OK\r\n\r\n");
+            client.pipe(upstream).pipe(client);
+          });
+          upstream.on("error", () => client.destroy());
+        });
+      }),
+    );
+  }
+
+  function through(port: number, options: ProbeOptions, targetPort: number, ca: Trust | undefined) {
+    const proxy = { scheme: "https", host: "127.0.0.1", port, ...(ca === undefined ? {} : { trust: ca }) } as const;
+    return probe(targetOf(options, { port: targetPort, host: "localhost", proxy }), worldOf({ publicRoots: [] }));
+  }
+
+  it("carries HTTP, HTTP/2 and gRPC, over TLS to the target as well", async () => {
+    await using proxy = await tlsProxy();
+    await using clear = await listening(createServer(ok));
+    await using secure = await listening(createSecureServer(certificate("good.pem"), (_, response) => response.end()));
+    const samples = await Promise.all([
+      through(proxy.port, http("1.1"), clear.port, trust),
+      through(proxy.port, http("2", true), secure.port, trust),
+      through(proxy.port, tls, secure.port, trust),
+    ]);
+    expect(samples.map(({ outcome }) => outcome.reason)).toEqual(["answered", "answered", "answered"]);
+    expect(samples[0]?.evidence.proxy).toBe(`https://127.0.0.1:${proxy.port}`);
+    expect(samples.map(({ rtt }) => rtt)).toEqual([undefined, undefined, undefined]);
+  });
+
+  it.each([
+    ["another authority", "good.pem", undefined],
+    ["an end that is over", "expired.pem", trust],
+  ])("does not accept a proxy's certificate of %s, and shows it", async (_, name, ca) => {
+    await using proxy = await tlsProxy(name);
+    const sample = await through(proxy.port, tls, 9, ca);
+    expect(sample.outcome).toEqual({ reason: "proxy-untrusted", phase: "proxy" });
+    expect(sample.evidence.chain?.[0]?.subject).toContain("peer.test");
+    expect(sample.phases.tlsNs).toBeUndefined();
+  });
+
+  it("judges a proxy that speaks no TLS, and one that ends it", async () => {
+    await using plain = await tcpPeer((client) => client.once("data", () => client.end("HTTP/1.1 400 Bad\r\n\r\n")));
+    const spoken = await through(plain.port, tls, 9, trust);
+    expect(spoken.outcome).toEqual({ reason: "proxy-unreachable", phase: "proxy" });
+    await using reset = await tcpPeer((client) => client.once("data", () => client.resetAndDestroy()));
+    expect((await through(reset.port, tls, 9, trust)).outcome.reason).toBe("proxy-unreachable");
+  });
+
+  it("leaves no connection to the proxy open (S2)", async () => {
+    const closed: Promise<unknown>[] = [];
+    await using proxy = await tcpPeer((client) => {
+      closed.push(once(client, "close"));
+      const upstream = connect(inner.port, "127.0.0.1");
+      upstream.on("error", () => client.destroy());
+      client.pipe(upstream).pipe(client);
+    });
+    await using inner = await tlsProxy();
+    await using secure = await listening(createSecureServer(certificate("good.pem"), (_, response) => response.end()));
+    expect((await through(proxy.port, tls, secure.port, trust)).outcome.reason).toBe("answered");
+    expect(closed).toHaveLength(1);
+    await Promise.all(closed);
   });
 });
 

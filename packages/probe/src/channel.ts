@@ -1,6 +1,6 @@
 /**
  * From a target to a connection for an application protocol: name, TCP, and where they are required a proxy's tunnel
- * and TLS.
+ * and TLS. TLS to an https proxy carries the TLS to the target.
  *
  * Through a proxy, the name, the addresses and `connectNs` are those of the proxy. There is no round trip, because none
  * to the endpoint was measured. A failure before the tunnel is open is blamed on the proxy, unless this agent is to
@@ -13,6 +13,7 @@ import {
   endpointName,
   type Outcome,
   type ProxyEndpoint,
+  proxyName,
   reasonFacts,
   type Target,
   type Trust,
@@ -20,8 +21,9 @@ import {
 import type { Deadline, Expired } from "./deadline.ts";
 import { dial } from "./dial.ts";
 import { locate } from "./locate.ts";
-import { noteLateness, outcome, type Trace } from "./probe-result.ts";
+import { emptyTrace, noteLateness, outcome, type Trace } from "./probe-result.ts";
 import { encodeConnect, requestTunnel, type Tunnelled } from "./proxy-tunnel.ts";
+import { openSocks } from "./socks5.ts";
 import { secure } from "./tls-session.ts";
 import type { ProbeWorld } from "./world.ts";
 
@@ -68,7 +70,11 @@ export async function openChannel(
     throw error;
   });
   const fault = secured.kind === "ended" ? secured.outcome : secured.fault;
-  if (secured.kind === "secure" && fault === undefined) return { kind: "open", socket: secured.socket, deadline };
+  if (secured.kind === "secure" && fault === undefined) {
+    // A session over another one does not close that one.
+    secured.socket.once("close", () => socket.destroy());
+    return { kind: "open", socket: secured.socket, deadline };
+  }
   assert(fault !== undefined, "a channel that is not open has a reason");
   deadline.cancel();
   // This also destroys the TLS session on top of it.
@@ -88,25 +94,87 @@ async function connectTo(world: ProbeWorld, target: Target, trace: Trace): Promi
 
 /** A connection to the target through `proxy`. */
 async function tunnel(world: ProbeWorld, target: Target, proxy: ProxyEndpoint, trace: Trace): Promise<Channel> {
-  const name = endpointName(proxy.host, proxy.port);
-  trace.evidence.proxy = name;
-  const request = encodeConnect(endpointName(target.host, target.port), world.proxyAuthorization(name));
-  if (request === undefined) {
-    trace.evidence.code = "ERR_INVALID_CHAR";
-    return { kind: "ended", outcome: outcome("agent-resource", "plan") };
-  }
-  const connected = await connectTo(world, { ...target, ...proxy }, trace);
+  trace.evidence.proxy = proxyName(proxy);
+  const connected = await connectTo(world, { ...target, host: proxy.host, port: proxy.port }, trace);
   // The addresses and the round trip are the proxy's, not the endpoint's.
   delete trace.evidence.answers;
   trace.rtt = undefined;
-  if (connected.kind === "ended") return { kind: "ended", outcome: proxyFault(connected.outcome, trace) };
+  if (connected.kind === "ended") return ended(proxyFault(connected.outcome, trace));
+  const secured = proxy.scheme === "https" ? await secureProxy(world, connected, proxy, trace) : connected;
+  if (secured.kind === "ended") {
+    closeChannel(connected);
+    return secured;
+  }
+  const asksSocks = proxy.scheme === "socks5" || proxy.scheme === "socks5h";
+  const fault = await (asksSocks ? socksFault : connectFault)(world, secured, target, trace);
+  if (fault === undefined) return secured;
+  closeChannel(secured);
+  return ended(fault);
+}
 
-  const { socket, deadline } = connected;
-  const tunnelled = await deadline.race(requestTunnel(socket, request));
-  const fault = judgeTunnel(tunnelled, deadline, trace);
-  if (fault === undefined) return connected;
-  closeChannel(connected);
-  return { kind: "ended", outcome: fault };
+type OpenChannel = Extract<Channel, { kind: "open" }>;
+
+function ended(result: Outcome): Channel {
+  return { kind: "ended", outcome: result };
+}
+
+/** TLS to the proxy itself. Its chain is evidence only where it is at fault. */
+async function secureProxy(
+  world: ProbeWorld,
+  { socket, deadline }: OpenChannel,
+  { host, trust = { kind: "public" } }: ProxyEndpoint,
+  trace: Trace,
+): Promise<Channel> {
+  const own = emptyTrace();
+  const secured = await secure(world, socket, deadline, { host, trust, alpn: ["http/1.1"] }, own);
+  const fault = secured.kind === "ended" ? secured.outcome : secured.fault;
+  if (secured.kind === "secure" && fault === undefined) return { kind: "open", socket: secured.socket, deadline };
+  assert(fault !== undefined, "a session that is not secure has a reason");
+  const { code, chain } = own.evidence;
+  if (code !== undefined) trace.evidence.code = code;
+  if (secured.kind === "ended") return ended(proxyFault(fault, trace));
+  if (chain !== undefined) trace.evidence.chain = chain;
+  return ended(outcome("proxy-untrusted", "proxy"));
+}
+
+/** Why CONNECT does not open the tunnel; undefined: it does. */
+async function connectFault(
+  world: ProbeWorld,
+  { socket, deadline }: OpenChannel,
+  { host, port }: Target,
+  trace: Trace,
+): Promise<Outcome | undefined> {
+  const request = encodeConnect(endpointName(host, port), world.proxyCredentials(trace.evidence.proxy ?? ""));
+  if (request === undefined) {
+    trace.evidence.code = "ERR_INVALID_CHAR";
+    return outcome("agent-resource", "plan");
+  }
+  return judgeTunnel(await deadline.race(requestTunnel(socket, request)), deadline, trace);
+}
+
+/** Why SOCKS does not open the tunnel; undefined: it does. */
+async function socksFault(
+  world: ProbeWorld,
+  { socket, deadline }: OpenChannel,
+  { host, port }: Target,
+  trace: Trace,
+): Promise<Outcome | undefined> {
+  const credentials = world.proxyCredentials(trace.evidence.proxy ?? "");
+  const end = await deadline.race(openSocks(socket, host, port, credentials));
+  switch (end.kind) {
+    case "expired":
+      return unanswered(end, trace);
+    case "auth":
+      return outcome("proxy-auth", "proxy");
+    case "refused":
+      trace.evidence.code = end.code;
+      return outcome("proxy-refused", "proxy");
+    case "error":
+      trace.evidence.code = end.code;
+      return outcome("proxy-unreachable", "proxy");
+    case "open":
+      return inTime(deadline, trace);
+  }
 }
 
 /** Blames the proxy, unless the reason blames this agent or nobody: the proxy may have no address of this family. */
@@ -119,19 +187,33 @@ function proxyFault({ reason, phase }: Outcome, trace: Trace): Outcome {
 
 /** The outcome of a proxy's answer; undefined: the tunnel is open. */
 function judgeTunnel(tunnelled: Tunnelled | Expired, deadline: Deadline, trace: Trace): Outcome | undefined {
-  if (tunnelled.kind === "expired") {
-    return proxyFault(outcome(tunnelled.stalled ? "stalled" : "handshake-timeout", "proxy"), trace);
-  }
+  if (tunnelled.kind === "expired") return unanswered(tunnelled, trace);
   if (tunnelled.kind === "error") {
     trace.evidence.code = tunnelled.code;
     return outcome("proxy-unreachable", "proxy");
   }
-  const { status } = tunnelled;
+  const { status, authentication } = tunnelled;
   trace.evidence.proxyStatus = status;
-  if (status === PROXY_AUTHENTICATION_REQUIRED) return outcome("proxy-auth", "proxy");
+  if (status === PROXY_AUTHENTICATION_REQUIRED) return authFault(authentication, trace);
   if (status < 200 || status > 299) return outcome("proxy-refused", "proxy");
+  return inTime(deadline, trace);
+}
+
+function unanswered({ stalled }: Expired, trace: Trace): Outcome {
+  return proxyFault(outcome(stalled ? "stalled" : "handshake-timeout", "proxy"), trace);
+}
+
+function inTime(deadline: Deadline, trace: Trace): Outcome | undefined {
   const tookNs = deadline.elapsedNs();
   return noteLateness(deadline.lateness(tookNs), tookNs, "proxy", trace);
+}
+
+/** Go's net/http, and so Talos, authenticates to a proxy by Basic alone. */
+function authFault(authentication: readonly string[], trace: Trace): Outcome {
+  const isBasic = authentication.some((kind) => kind.toLowerCase() === "basic");
+  if (isBasic || authentication.length === 0) return outcome("proxy-auth", "proxy");
+  trace.evidence.code = authentication.join(", ");
+  return outcome("proxy-auth-scheme", "proxy");
 }
 
 /** Ends an open channel in whatever state it is. */

@@ -3,6 +3,7 @@ export { defaultGateways } from "./default-gateways.ts";
 export { decodeAnswer, encodeQuery } from "./dns-message.ts";
 export { openKernelClock } from "./kernel.ts";
 export { probe } from "./probe.ts";
+export type { ProxyCredentials } from "./proxy-tunnel.ts";
 export { routeFamilies } from "./route-families.ts";
 export { SIDEROLINK_INTERFACES, siderolinkPrefix } from "./siderolink-prefix.ts";
 export { NO_WATCH, type Silence, type SilenceWatch } from "./silence-watch.ts";

@@ -10,12 +10,20 @@ import type { Socket } from "node:net";
 import { codeOf } from "./errno.ts";
 import { HEADERS_MAX_BYTES, USER_AGENT } from "./exchange.ts";
 
+/** User name and password. A secret (S1). */
+export interface ProxyCredentials {
+  readonly username: string;
+  readonly password: string;
+}
+
 /** What the proxy answered. */
 export type Tunnelled =
   | {
       readonly kind: "status";
       /** 200–299: the socket now leads to the target. */
       readonly status: number;
+      /** The kinds of authentication that it accepts, such as Basic or NTLM, as it names them. */
+      readonly authentication: readonly string[];
     }
   /** An errno, or {@link HEAD_MALFORMED} or {@link HEAD_OVERFLOW}. */
   | { readonly kind: "error"; readonly code: string };
@@ -35,14 +43,17 @@ const HEAD_END_BYTES = 4;
 const INTERIM_BELOW = 200;
 
 /**
- * The request for `authority` (host:port) with the given Proxy-Authorization. Undefined when either holds a character
- * that a header cannot hold, so that neither can add a header.
+ * The request for `authority` (host:port), with Basic credentials (RFC 7617 §2). Undefined when the authority holds a
+ * character that a header cannot hold, so that it cannot add a header.
  */
-export function encodeConnect(authority: string, authorization: string | undefined): string | undefined {
-  // Printable ASCII, and spaces between the parts of a credential (RFC 9110 §5.5).
-  if (!/^[\x21-\x7e]+$/.test(authority) || !/^[\x20-\x7e]*$/.test(authorization ?? "")) return undefined;
-  const credentials = authorization === undefined ? "" : `Proxy-Authorization: ${authorization}\r\n`;
-  return `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\nUser-Agent: ${USER_AGENT}\r\n${credentials}\r\n`;
+export function encodeConnect(authority: string, credentials: ProxyCredentials | undefined): string | undefined {
+  if (!/^[\x21-\x7e]+$/.test(authority)) return undefined;
+  const authorization = credentials === undefined ? "" : `Proxy-Authorization: ${basicOf(credentials)}\r\n`;
+  return `CONNECT ${authority} HTTP/1.1\r\nHost: ${authority}\r\nUser-Agent: ${USER_AGENT}\r\n${authorization}\r\n`;
+}
+
+function basicOf({ username, password }: ProxyCredentials): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
 }
 
 /** Sends `request` and resolves with the proxy's answer or the error. The caller closes the socket. */
@@ -91,9 +102,25 @@ function readHead(received: Buffer): Head | undefined {
     const headsBytes = received.byteLength - rest.byteLength + (end < 0 ? rest.byteLength : end + HEAD_END_BYTES);
     if (headsBytes > HEADERS_MAX_BYTES) return failed(HEAD_OVERFLOW);
     if (end < 0) return undefined;
+    const authentication = authenticationOf(rest.toString("latin1", lineEnd, end));
     rest = rest.subarray(end + HEAD_END_BYTES);
-    if (status >= INTERIM_BELOW) return { answer: { kind: "status", status }, rest };
+    if (status >= INTERIM_BELOW) return { answer: { kind: "status", status, authentication }, rest };
   }
+}
+
+/** Most kinds of authentication that are kept, and most characters of one (S2). */
+const KINDS_MAX = 4;
+const KIND_MAX_CHARS = 32;
+
+/**
+ * The kinds in the Proxy-Authenticate headers of a head (RFC 9110 §11.7.1), each once. Parameters are `name=value` and
+ * stand after a kind or a comma. Quoted values, which may hold commas, are removed first.
+ */
+function authenticationOf(head: string): readonly string[] {
+  const headers = head.matchAll(/^proxy-authenticate:(.*)$/gim);
+  const challenges = [...headers].flatMap(([, value = ""]) => value.replace(/"[^"]*"/g, "").split(","));
+  const kinds = challenges.flatMap((challenge) => /^\s*([\w!#$%&'*+.^`|~-]+)(?=\s|$)/.exec(challenge)?.[1] ?? []);
+  return [...new Set(kinds)].slice(0, KINDS_MAX).map((kind) => kind.slice(0, KIND_MAX_CHARS));
 }
 
 function failed(code: string): Head {

@@ -6,6 +6,7 @@ import { type KernelClock, openKernelClock } from "./kernel.ts";
 import { LinkWatch } from "./link-watch.ts";
 import { createNameResolver, type NameResolver } from "./name-resolver.ts";
 import { PacketPacing } from "./packet-pacing.ts";
+import type { ProxyCredentials } from "./proxy-tunnel.ts";
 import { NO_WATCH, type SilenceWatch } from "./silence-watch.ts";
 import { StampSessions } from "./stamp-sessions.ts";
 import { createTrustStore, type TrustStore } from "./trust.ts";
@@ -23,8 +24,8 @@ export interface ProbeWorld {
   readonly sessions: StampSessions;
   /** Key of authenticated STAMP, 16–1,024 bytes; undefined: none. A secret (S1). */
   readonly stampKey: Uint8Array | undefined;
-  /** Value of Proxy-Authorization for a proxy (host:port); undefined: none. A secret (S1). */
-  readonly proxyAuthorization: (proxy: string) => string | undefined;
+  /** The credentials for a proxy, by its proxyName; undefined: none. A secret (S1). */
+  readonly proxyCredentials: (proxy: string) => ProxyCredentials | undefined;
   /** Receives a clock sample from each answer of a time server; undefined: none is taken. */
   readonly onClockSample: ((sample: ClockSample) => void) | undefined;
   /** Whose turn it is among a host's addresses. */
@@ -54,8 +55,8 @@ export interface ProbeWorldOptions {
   readonly publicRoots?: readonly string[];
   /** See {@link ProbeWorld.stampKey}; default none. */
   readonly stampKey?: Uint8Array;
-  /** See {@link ProbeWorld.proxyAuthorization}; default none. */
-  readonly proxyAuthorization?: (proxy: string) => string | undefined;
+  /** See {@link ProbeWorld.proxyCredentials}; default none. */
+  readonly proxyCredentials?: (proxy: string) => ProxyCredentials | undefined;
   /** See {@link ProbeWorld.onClockSample}; default none. */
   readonly onClockSample?: (sample: ClockSample) => void;
   /** Where sysfs is, for the tunnel's interface; default /sys. */
@@ -78,7 +79,7 @@ export function createProbeWorld(options: ProbeWorldOptions): ProbeWorld {
     sessions: new StampSessions({ clock, random, kernel }),
     trust: createTrustStore(publicRoots),
     stampKey: options.stampKey,
-    proxyAuthorization: options.proxyAuthorization ?? (() => undefined),
+    proxyCredentials: options.proxyCredentials ?? (() => undefined),
     onClockSample: options.onClockSample,
     turns: new AddressTurns(),
     pacing: new PacketPacing(),

@@ -44,7 +44,7 @@ export interface LocalNode {
 /** Opens the running host. Throws when `resolvers` holds an entry that is not an address. */
 export function openLocalNode(options: LocalNodeOptions): LocalNode {
   const { clock, random, environment, resolvers, hostsFile, stampKey, paths } = options;
-  const { proxy, authorization, warnings } = readProxyEnvironment(environment);
+  const { proxy, credentials, warnings } = readProxyEnvironment(environment);
   let bestSample: ClockSample | undefined;
   const world = createProbeWorld({
     clock,
@@ -53,7 +53,7 @@ export function openLocalNode(options: LocalNodeOptions): LocalNode {
     onClockSample(sample) {
       if (bestSample === undefined || sample.rttMs < bestSample.rttMs) bestSample = sample;
     },
-    proxyAuthorization: authorization,
+    proxyCredentials: credentials,
     ...(resolvers === undefined ? {} : { resolvers }),
     ...(hostsFile === undefined ? {} : { hostsFile }),
     ...(paths?.resolvConf === undefined ? {} : { resolvConf: paths.resolvConf }),

@@ -1,8 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { NO_PROXY_MAX, readProxyEnvironment } from "./proxy-environment.ts";
 
-const basic = (pair: string) => `Basic ${Buffer.from(pair).toString("base64")}`;
-
 describe("the proxies of an environment", () => {
   it.each([
     ["http://proxy.example:3128", { host: "proxy.example", port: 3128 }],
@@ -17,8 +15,17 @@ describe("the proxies of an environment", () => {
   });
 
   it.each([
-    ["https://SECRET:SECRET@proxy.example:3128", "a proxy that is reached by TLS (https://) is not supported"],
-    ["socks5://SECRET@proxy.example:1080", "not an http:// URL"],
+    ["https://proxy.example:3129", { scheme: "https", host: "proxy.example", port: 3129 }],
+    ["https://user:pass@proxy.example", { scheme: "https", host: "proxy.example", port: 443 }],
+    ["socks5://proxy.example", { scheme: "socks5", host: "proxy.example", port: 1080 }],
+    ["socks5h://[fd00::5]:9050", { scheme: "socks5h", host: "fd00::5", port: 9050 }],
+  ])("are of the kinds that Go's net/http has: %s", (url, expected) => {
+    expect(readProxyEnvironment({ HTTPS_PROXY: url }).proxy?.https).toEqual(expected);
+  });
+
+  it.each([
+    ["socks4://SECRET@proxy.example:1080", "a proxy of the kind socks4:// is not supported"],
+    ["SECRET://proxy.example:1080", "a proxy of an unknown kind is not supported"],
     ["http://SECRET:SECRET@", "not a URL"],
     ["http://SECRET@proxy.example:3128/SECRET", "more than host and port"],
     ["http://proxy.example:3128?key=SECRET", "more than host and port"],
@@ -26,11 +33,19 @@ describe("the proxies of an environment", () => {
     ["http://SECRET@proxy.example:0", "port 0"],
     ["http://SECRET@proxy.example:70000", "not a URL"],
     ["http://SECRET@pro!xy:80", "not a host name or address"],
-  ])("are ignored with a warning that names the variable, never the value (S1): %s", (url, what) => {
+  ])("that cannot be used are no direct path: the fault names the variable, never the value (S1): %s", (url, what) => {
     const read = readProxyEnvironment({ https_proxy: url });
+    expect(read.proxy).toEqual({ httpsFault: `https_proxy: ${what}`, noProxy: [] });
+    expect(read.warnings).toEqual([
+      `https_proxy: ${what}; want http, https, socks5 or socks5h://[user:pass@]host:port`,
+    ]);
+    expect(JSON.stringify(read).toUpperCase()).not.toContain("SECRET");
+  });
+
+  it("of HTTP_PROXY alone are left out where they cannot be used, because no probe uses them", () => {
+    const read = readProxyEnvironment({ HTTP_PROXY: "ftp://proxy.example" });
     expect(read.proxy).toBeUndefined();
-    expect(read.warnings).toEqual([`https_proxy: ${what}; want http://[user:pass@]host:port; it is ignored`]);
-    expect(read.warnings.join()).not.toContain("SECRET");
+    expect(read.warnings).toHaveLength(1);
   });
 
   it("are read from upper case before lower case, and an empty variable counts as unset", () => {
@@ -45,13 +60,15 @@ describe("the proxies of an environment", () => {
   });
 
   it("keep credentials for the proxy they were written for", () => {
-    const { authorization } = readProxyEnvironment({
+    const { credentials } = readProxyEnvironment({
       HTTPS_PROXY: "http://us%40er:p%3Ass@[fd00::5]:3128",
       HTTP_PROXY: "http://other:word@proxy.example",
     });
-    expect(authorization("[fd00::5]:3128")).toBe(basic("us@er:p:ss"));
-    expect(authorization("proxy.example:80")).toBe(basic("other:word"));
-    expect(authorization("elsewhere:80")).toBeUndefined();
+    expect(credentials("[fd00::5]:3128")).toEqual({ username: "us@er", password: "p:ss" });
+    expect(credentials("proxy.example:80")).toEqual({ username: "other", password: "word" });
+    expect(credentials("elsewhere:80")).toBeUndefined();
+    const socks = readProxyEnvironment({ HTTPS_PROXY: "socks5://us:er@proxy.example" });
+    expect(socks.credentials("socks5://proxy.example:1080")).toEqual({ username: "us", password: "er" });
   });
 
   it("come with NO_PROXY as written, bounded, and a warning counts what is ignored (S2)", () => {

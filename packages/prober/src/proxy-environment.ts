@@ -6,7 +6,8 @@
  * (S1).
  */
 import { isIP } from "node:net";
-import { endpointName, type ProxyEndpoint } from "@lifeline/measure";
+import { PROXY_SCHEMES, type ProxyEndpoint, type ProxyScheme, proxyName } from "@lifeline/measure";
+import type { ProxyCredentials } from "@lifeline/probe";
 
 /** Most entries of NO_PROXY kept: more than a list written by hand has. */
 export const NO_PROXY_MAX = 64;
@@ -14,14 +15,16 @@ export const NO_PROXY_MAX = 64;
 /** Longest entry: a DNS name, or a prefix. */
 const ENTRY_MAX_LENGTH = 253;
 
-/** The port of an http:// URL that names none (RFC 9110 §4.2.1). */
-const HTTP_PORT = 80;
+/** The port of a proxy's URL that names none: those of Go's net/http (transport.go, portMap). */
+const DEFAULT_PORTS: Readonly<Record<ProxyScheme, number>> = { http: 80, https: 443, socks5: 1080, socks5h: 1080 };
 
-const WANTED = "want http://[user:pass@]host:port";
+const WANTED = `want ${PROXY_SCHEMES.join(", ").replace(/, (?=\w+$)/, " or ")}://[user:pass@]host:port`;
 
 /** HTTPS_PROXY, HTTP_PROXY and NO_PROXY. */
 export interface NodeProxy {
   readonly https?: ProxyEndpoint;
+  /** Why the proxy that HTTPS_PROXY names cannot be used. It holds no part of the value but its scheme (S1). */
+  readonly httpsFault?: string;
   readonly http?: ProxyEndpoint;
   /** Entries as written, in order. */
   readonly noProxy: readonly string[];
@@ -29,10 +32,10 @@ export interface NodeProxy {
 
 /** The proxies that an environment configures. */
 export interface ProxyEnvironment {
-  /** Undefined when neither HTTPS_PROXY nor HTTP_PROXY names a usable proxy. */
+  /** Undefined when HTTPS_PROXY and HTTP_PROXY are not set, and when only the latter is and cannot be used. */
   readonly proxy: NodeProxy | undefined;
-  /** Value of Proxy-Authorization for a proxy (host:port); undefined: its variable has no credentials. A secret. */
-  readonly authorization: (proxy: string) => string | undefined;
+  /** Credentials for a proxy, by its proxyName; undefined: its variable has none. A secret. */
+  readonly credentials: (proxy: string) => ProxyCredentials | undefined;
   /** What could not be used. Each names the variable, and never its value. */
   readonly warnings: readonly string[];
 }
@@ -42,29 +45,36 @@ type Environment = Readonly<Record<string, string | undefined>>;
 /** Reads the proxies of an environment. What cannot be used is left out, with a warning. */
 export function readProxyEnvironment(environment: Environment): ProxyEnvironment {
   const warnings: string[] = [];
-  const secrets = new Map<string, string>();
+  const secrets = new Map<string, ProxyCredentials>();
+  const faults = new Map<string, string>();
   const read = (name: string): ProxyEndpoint | undefined => {
     const given = variable(environment, name);
     if (given === undefined) return undefined;
     const proxy = proxyOf(given.text);
     if (typeof proxy === "string") {
-      warnings.push(`${given.name}: ${proxy}; it is ignored`);
+      warnings.push(`${given.name}: ${proxy}; ${WANTED}`);
+      faults.set(name, `${given.name}: ${proxy}`);
       return undefined;
     }
-    const { authorization, ...endpoint } = proxy;
-    const key = endpointName(endpoint.host, endpoint.port);
+    const { credentials, ...endpoint } = proxy;
+    const key = proxyName(endpoint);
     // HTTPS_PROXY is read first, and it is the proxy that probes use.
-    if (authorization !== undefined && !secrets.has(key)) secrets.set(key, authorization);
+    if (credentials !== undefined && !secrets.has(key)) secrets.set(key, credentials);
     return endpoint;
   };
   const https = read("HTTPS_PROXY");
   const http = read("HTTP_PROXY");
+  const httpsFault = faults.get("HTTPS_PROXY");
   const noProxy = readNoProxy(environment, warnings);
-  const proxy =
-    https === undefined && http === undefined
-      ? undefined
-      : { ...(https === undefined ? {} : { https }), ...(http === undefined ? {} : { http }), noProxy };
-  return { proxy, authorization: (name) => secrets.get(name), warnings };
+  const isSet = https !== undefined || http !== undefined || httpsFault !== undefined;
+  const proxy = isSet ? { ...given({ https, httpsFault, http }), noProxy } : undefined;
+  return { proxy, credentials: (name) => secrets.get(name), warnings };
+}
+
+/** The fields that are not undefined. */
+function given<T extends object>(fields: T): { [Key in keyof T]?: Exclude<T[Key], undefined> } {
+  const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [Key in keyof T]?: Exclude<T[Key], undefined> };
 }
 
 function variable(
@@ -91,31 +101,35 @@ function readNoProxy(environment: Environment, warnings: string[]): string[] {
   return kept;
 }
 
-/** A proxy, or the fault of its URL. The text holds no part of the URL. */
-function proxyOf(text: string): (ProxyEndpoint & { readonly authorization: string | undefined }) | string {
+/** A proxy, or the fault of its URL. The text holds no part of the URL but a scheme. */
+function proxyOf(text: string): (ProxyEndpoint & { readonly credentials: ProxyCredentials | undefined }) | string {
   const url = URL.parse(text.includes("://") ? text : `http://${text}`);
-  if (url === null) return `not a URL; ${WANTED}`;
-  if (url.protocol === "https:") return `a proxy that is reached by TLS (https://) is not supported; ${WANTED}`;
-  if (url.protocol !== "http:") return `not an http:// URL; ${WANTED}`;
-  if (!["", "/"].includes(url.pathname) || url.search !== "" || url.hash !== "")
-    return `more than host and port; ${WANTED}`;
+  if (url === null) return "not a URL";
+  const scheme = PROXY_SCHEMES.find((one) => `${one}:` === url.protocol);
+  if (scheme === undefined) return unsupported(url.protocol.slice(0, -1));
+  if (!["", "/"].includes(url.pathname) || url.search !== "" || url.hash !== "") return "more than host and port";
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
-  if (isIP(host) === 0 && !/^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?$/i.test(host))
-    return `not a host name or address; ${WANTED}`;
-  const port = url.port === "" ? HTTP_PORT : Number(url.port);
-  if (port === 0) return `port 0; ${WANTED}`;
-  const authorization = basicOf(url);
-  return authorization === "malformed"
-    ? `user or password with a broken % escape; ${WANTED}`
-    : { host, port, authorization };
+  if (isIP(host) === 0 && !/^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\.?$/i.test(host)) return "not a host name or address";
+  const port = url.port === "" ? DEFAULT_PORTS[scheme] : Number(url.port);
+  if (port === 0) return "port 0";
+  const credentials = credentialsOf(url);
+  if (credentials === "malformed") return "user or password with a broken % escape";
+  return { ...(scheme === "http" ? {} : { scheme }), host, port, credentials };
 }
 
-/** The Basic credentials of a URL (RFC 7617 §2); undefined when it has none. */
-function basicOf({ username, password }: URL): string | undefined {
+/** Schemes that are shown. Another text before :// may be part of a secret (S1). */
+const KNOWN_SCHEMES: readonly string[] = ["socks", "socks4", "socks4a", "ftp", "ws", "wss", "ssh", "h2", "quic"];
+
+function unsupported(scheme: string): string {
+  const kind = KNOWN_SCHEMES.includes(scheme) ? `the kind ${scheme}://` : "an unknown kind";
+  return `a proxy of ${kind} is not supported`;
+}
+
+/** The credentials of a URL; undefined when it has none. */
+function credentialsOf({ username, password }: URL): ProxyCredentials | "malformed" | undefined {
   if (username === "" && password === "") return undefined;
   try {
-    const pair = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
-    return `Basic ${Buffer.from(pair).toString("base64")}`;
+    return { username: decodeURIComponent(username), password: decodeURIComponent(password) };
   } catch {
     return "malformed";
   }

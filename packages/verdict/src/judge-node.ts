@@ -6,7 +6,7 @@
  * 3. Without data, without evidence, and in trouble of the agent, the verdict is unknown (M4).
  */
 import type { InterceptionSigns, Requirement, Resolution, ResolvedRow } from "@lifeline/catalogue";
-import { endpointName, type Target, targetPlace } from "@lifeline/measure";
+import { proxyName, type Target, targetPlace } from "@lifeline/measure";
 import { emptyWindow, lossOf, type Window } from "@lifeline/window";
 import { deadAddressStep } from "./address-states.ts";
 import { checkVerdict } from "./check-verdict.ts";
@@ -125,7 +125,7 @@ function rowsOf(row: ResolvedRow, entries: ReadonlyMap<string, Entry>, judgement
       return [
         targetlessRow(row.requirement, nowMs, {
           verdict: "unknown",
-          cause: "not-measured",
+          cause: row.cause ?? "not-measured",
           evidence: row.why,
           nextStep: row.next,
         }),
@@ -136,7 +136,7 @@ function rowsOf(row: ResolvedRow, entries: ReadonlyMap<string, Entry>, judgement
 function targetRow(entry: Entry, row: Extract<ResolvedRow, { kind: "targets" }>): RowVerdict {
   const { requirement, target, own, verdict, cause, evidence, nextStep, followsFrom, onsetMs, comparison } = entry;
   const { id, host, port, family, options } = target;
-  const proxy = target.proxy === undefined ? undefined : endpointName(target.proxy.host, target.proxy.port);
+  const proxy = target.proxy === undefined ? undefined : proxyName(target.proxy);
   const { directions } = own.lookback;
   return {
     requirementId: requirement.id,

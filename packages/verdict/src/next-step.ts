@@ -1,5 +1,5 @@
 /** Who must change what, for each reason (J2). */
-import { type Reason, type Target, targetPlace } from "@lifeline/measure";
+import { proxyName, type Reason, type Target, targetPlace } from "@lifeline/measure";
 
 type Step = (target: Target, where: string) => string;
 
@@ -22,7 +22,7 @@ const rateLimited: Step = ({ options }, where) =>
     : `Owner of ${where}: raise the limit for this site's address; node owner: or pull through a mirror of the site.`;
 const leftAlone = (where: string) =>
   `Owner of the time server ${where}: serve this site's address; node owner: or configure another time server.`;
-const proxyPhrase = (proxy: Target["proxy"]) => (proxy === undefined ? "" : ` ${targetPlace(proxy)}`);
+const proxyPhrase = (proxy: Target["proxy"]) => (proxy === undefined ? "" : ` ${proxyName(proxy)}`);
 const agentTrouble = "Node owner: give the agent the CPU, memory and permissions it needs; see its self-metrics.";
 
 const steps: Record<Reason, Step | string> = {

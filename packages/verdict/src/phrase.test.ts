@@ -76,6 +76,13 @@ describe("what a sample saw", () => {
     expect(seenPhrase("host-unreachable", rememberedOf("host-unreachable", NOW_MS, evidence))).toBe(MEANING + details);
   });
 
+  it("names the authentication that a proxy wants", () => {
+    const seen = rememberedOf("proxy-auth-scheme", NOW_MS, { code: "NTLM", proxyStatus: 407 });
+    expect(seenPhrase("proxy-auth-scheme", seen)).toMatch(
+      /^the proxy wants NTLM, which neither Talos \(Go net\/http\) nor Lifeline speaks/,
+    );
+  });
+
   it("is the meaning of the reason where no sample is kept", () => {
     expect(seenPhrase("host-unreachable", undefined)).toBe(MEANING);
   });

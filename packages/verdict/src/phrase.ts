@@ -77,7 +77,7 @@ export function quoted(text: string): string {
 
 /** What a sample saw: the reason's meaning, with errno, status, address or certificate where the sample has them. */
 export function seenPhrase(reason: Reason, seen: Remembered | undefined): string {
-  const { meaning } = reasonFacts(reason);
+  const meaning = meaningOf(reason, seen);
   if (seen === undefined) return meaning;
   const details = [...detailsOf(reason, seen), ...pauseDetails(seen)];
   return details.length === 0 ? meaning : `${meaning} (${details.join(", ")})`;
@@ -103,6 +103,13 @@ function* certificatesPhrases(reason: Reason, chain: readonly ChainCertificate[]
 /** Such as `certificate "CN=a" issued by "CN=b"`. */
 export function certificatePhrase({ subject, issuer }: ChainCertificate): string {
   return `certificate ${quoted(subject)} issued by ${quoted(issuer)}`;
+}
+
+/** What a reason means; where the proxy names the authentication that it wants, with that name. */
+function meaningOf(reason: Reason, seen: Remembered | undefined): string {
+  const code = seen?.evidence.code;
+  if (reason !== "proxy-auth-scheme" || code === undefined) return reasonFacts(reason).meaning;
+  return `the proxy wants ${code}, which neither Talos (Go net/http) nor Lifeline speaks`;
 }
 
 function* detailsOf(reason: Reason, { evidence, endedAtMs }: Remembered): Generator<string> {

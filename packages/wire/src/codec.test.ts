@@ -469,7 +469,27 @@ const target: fc.Arbitrary<Target> = fc
     port: fc.integer({ min: 1, max: 65_535 }),
     family: fc.constantFrom(4 as const, 6 as const),
     options,
-    proxy: fc.option(fc.record({ host, port: fc.integer({ min: 1, max: 65_535 }) })),
+    proxy: fc.option(
+      fc.oneof(
+        fc.record(
+          {
+            scheme: fc.constantFrom("socks5" as const, "socks5h" as const),
+            host,
+            port: fc.integer({ min: 1, max: 65_535 }),
+          },
+          { requiredKeys: ["host", "port"] },
+        ),
+        fc.record(
+          {
+            scheme: fc.constant("https" as const),
+            host,
+            port: fc.integer({ min: 1, max: 65_535 }),
+            trust: fc.constant({ kind: "public" as const }),
+          },
+          { requiredKeys: ["scheme", "host", "port"] },
+        ),
+      ),
+    ),
     cadenceMs: fc.integer({ min: 100, max: 3_600_000 }),
     timeoutMs: fc.integer({ min: 10, max: 60_000 }),
   })
@@ -594,10 +614,23 @@ describe("plans", () => {
     ["a host that no URL can name", { ...tcp, host: "omni.1" }, "host", "omni.1", HOST],
     ["a host with a long label", { ...tcp, host: longLabel }, "host", longLabel, HOST],
     ["an address of the other family", { ...tcp, host: "::1" }, "ip_version", "4", "6, that of ::1"],
-    ["a proxy with a space", { ...tls({}), proxy: { host: "a b", port: 1 } }, "proxy.host", "a b", HOST],
+    [
+      "a proxy of another kind",
+      { ...tls({}), proxy: { scheme: "socks4", host: "p", port: 1 } },
+      "proxy.scheme",
+      "socks4",
+      "one of http, https, socks5, socks5h",
+    ],
+    [
+      "a proxy with a space",
+      { ...tls({}), proxy: { scheme: "http", host: "a b", port: 1 } },
+      "proxy.host",
+      "a b",
+      HOST,
+    ],
     [
       "a proxy's address of the other family",
-      { ...tls({}), proxy: { host: "::1", port: 1 } },
+      { ...tls({}), proxy: { scheme: "http", host: "::1", port: 1 } },
       "ip_version",
       "4",
       "6, that of ::1",
@@ -615,7 +648,7 @@ describe("plans", () => {
   });
 
   it("accepts a literal of either family behind a proxy of the target's family", () => {
-    const wire = { ...tls({}), host: "::1", proxy: { host: "192.0.2.1", port: 1 } };
+    const wire = { ...tls({}), host: "::1", proxy: { scheme: "http", host: "192.0.2.1", port: 1 } };
     expect(planFromWire({ ...planToWire(makePlan([])), targets: [wire] } as never).ok).toBe(true);
   });
 

@@ -15,6 +15,7 @@ import {
   isTargetHost,
   literalFamily,
   PROBE_KINDS,
+  PROXY_SCHEMES,
   type ProbeOptions,
   type ProxyEndpoint,
   RECORD_TYPES,
@@ -29,6 +30,7 @@ import {
   type TargetSchema,
   TrustKind,
   type Plan as WirePlan,
+  type ProxyEndpoint as WireProxy,
   type Target as WireTarget,
   type Trust as WireTrust,
 } from "./gen/lifeline/v1/report_pb.ts";
@@ -110,8 +112,12 @@ function targetInit(target: Target, caPems: string[]): TargetInit {
     timeoutMs,
     options: optionsToWire(target.options, caPems),
     inTunnel,
-    ...(proxy === undefined ? {} : { proxy: { ...proxy } }),
+    ...(proxy === undefined ? {} : { proxy: proxyInit(proxy, caPems) }),
   };
+}
+
+function proxyInit({ scheme = "http", host, port, trust }: ProxyEndpoint, caPems: string[]) {
+  return { scheme, host, port, ...(trust === undefined ? {} : { trust: trustInit(trust, caPems) }) };
 }
 
 function trustInit(trust: Trust, caPems: string[]) {
@@ -176,7 +182,7 @@ function optionsToWire(options: ProbeOptions, caPems: string[]): NonNullable<Tar
 
 function targetFromWire(field: string, wire: WireTarget, caPems: readonly string[]): Target {
   const options = optionsFromWire(field, wire, caPems);
-  const proxy = proxyFromWire(`${field}.proxy`, wire.proxy, options);
+  const proxy = proxyFromWire(`${field}.proxy`, wire.proxy, options, caPems);
   const target = {
     requirementId: text(`${field}.requirement_id`, wire.requirementId, 1, MAX_IDENTIFIER_LENGTH),
     host: readHost(`${field}.host`, wire.host),
@@ -284,14 +290,20 @@ const PROXIED: readonly ProbeOptions["probe"][] = ["tls", "http", "grpc", "regis
 
 function proxyFromWire(
   field: string,
-  wire: { host: string; port: number } | undefined,
+  wire: WireProxy | undefined,
   { probe }: ProbeOptions,
+  caPems: readonly string[],
 ): ProxyEndpoint | undefined {
   if (wire === undefined) return undefined;
   if (!PROXIED.includes(probe)) refuse(field, probe, `a probe of ${PROXIED.join(", ")}`);
+  const scheme = oneOf(`${field}.scheme`, wire.scheme, PROXY_SCHEMES);
+  const trust = trustFromWire(`${field}.trust`, wire.trust, caPems);
+  if (trust !== undefined && scheme !== "https") refuse(`${field}.trust`, "a trust", `none for ${scheme}`);
   return {
+    ...(scheme === "http" ? {} : { scheme }),
     host: readHost(`${field}.host`, wire.host),
     port: readPort(`${field}.port`, wire.port),
+    ...(trust === undefined ? {} : { trust }),
   };
 }
 

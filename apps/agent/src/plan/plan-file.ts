@@ -4,7 +4,7 @@
  * The shape is checked here. The limits are checked by the codec that checks a collector's plan, so there is one set of
  * limits. A target's id follows from its other fields; an id in the document must be that one.
  */
-import { RECORD_TYPES, type Target, targetId } from "@lifeline/measure";
+import { PROXY_SCHEMES, RECORD_TYPES, type Target, targetId } from "@lifeline/measure";
 import {
   ConfigError,
   integerOf,
@@ -109,7 +109,14 @@ const target = mapping({
   host: identifier,
   port: number,
   family: v.picklist([4, 6], "4 or 6"),
-  proxy: v.exactOptional(mapping({ host: identifier, port: number })),
+  proxy: v.exactOptional(
+    mapping({
+      scheme: v.exactOptional(wordOf(PROXY_SCHEMES)),
+      host: identifier,
+      port: number,
+      trust: v.exactOptional(trust),
+    }),
+  ),
   options,
   cadenceMs: number,
   timeoutMs: number,

@@ -6,9 +6,18 @@ describe("a hello", () => {
   const none: HelloFacts = { hostname: "h", families: [4], addresses: [], gateways: [], talos: undefined };
   const helloOf = (facts: Partial<HelloFacts>) => makeHello(sender, { ...none, ...facts }, "r");
 
-  it("names proxies by host and port, and contains Talos's view if there is one", () => {
+  it("names proxies by their URL, and contains Talos's view if there is one", () => {
     const proxy = { https: { host: "fd00::5", port: 3128 }, noProxy: ["fdae::/64"] };
-    expect(helloOf({ proxy }).proxy).toEqual({ httpsProxy: "[fd00::5]:3128", httpProxy: "", noProxy: ["fdae::/64"] });
+    expect(helloOf({ proxy }).proxy).toEqual({
+      httpsProxy: "http://[fd00::5]:3128",
+      httpsProxyFault: "",
+      httpProxy: "",
+      noProxy: ["fdae::/64"],
+    });
+    const socks = { https: { scheme: "socks5" as const, host: "p.example", port: 1080 }, noProxy: [] };
+    expect(helloOf({ proxy: socks }).proxy?.httpsProxy).toBe("socks5://p.example:1080");
+    const unusable = { httpsFault: "HTTPS_PROXY: not a URL", noProxy: [] };
+    expect(helloOf({ proxy: unusable }).proxy?.httpsProxyFault).toBe("HTTPS_PROXY: not a URL");
     expect(helloOf({})).not.toHaveProperty("proxy");
     const talos = { siderolinkHost: "omni.example:8090", siderolinkConnected: undefined, wireguardEndpoint: "" };
     expect(helloOf({ talos }).talos).toEqual({ siderolinkHost: "omni.example:8090", wireguardEndpoint: "" });

@@ -35,7 +35,12 @@ export interface HelloInit {
   readonly machineApiUnreadable: string;
   readonly addresses: string[];
   readonly gateways: string[];
-  readonly proxy?: { readonly httpsProxy: string; readonly httpProxy: string; readonly noProxy: string[] };
+  readonly proxy?: {
+    readonly httpsProxy: string;
+    readonly httpsProxyFault: string;
+    readonly httpProxy: string;
+    readonly noProxy: string[];
+  };
   readonly talos?: {
     readonly siderolinkHost: string;
     readonly siderolinkConnected?: boolean;
@@ -81,10 +86,13 @@ export function makeHello(sender: Sender, facts: HelloFacts, planRevision: strin
   };
 }
 
-function proxyInit({ https, http, noProxy }: NodeProxy): NonNullable<HelloInit["proxy"]> {
-  const nameOf = (proxy: ProxyEndpoint | undefined) =>
-    proxy === undefined ? "" : endpointName(proxy.host, proxy.port);
-  return { httpsProxy: nameOf(https), httpProxy: nameOf(http), noProxy: [...noProxy] };
+function proxyInit({ https, httpsFault = "", http, noProxy }: NodeProxy): NonNullable<HelloInit["proxy"]> {
+  return { httpsProxy: urlOf(https), httpsProxyFault: httpsFault, httpProxy: urlOf(http), noProxy: [...noProxy] };
+}
+
+function urlOf(proxy: ProxyEndpoint | undefined): string {
+  if (proxy === undefined) return "";
+  return `${proxy.scheme ?? "http"}://${endpointName(proxy.host, proxy.port)}`;
 }
 
 function talosInit({

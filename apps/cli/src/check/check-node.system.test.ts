@@ -132,11 +132,17 @@ describe.concurrent("lifeline check on this node", () => {
     expect(out + err).not.toMatch(/s3cr/);
   });
 
-  it("warns of a proxy variable that it cannot use, and does not print its value (S1)", async () => {
-    const env = { HTTPS_PROXY: "socks5://ada:secret@127.0.0.1:1" };
-    const argv = ["check", "--omni", "https://127.0.0.1:1", "--only", "api-endpoint", "--seconds", "1"];
-    const { err } = await runHere(argv, { env });
-    expect(err).toBe("warning: HTTPS_PROXY: not an http:// URL; want http://[user:pass@]host:port; it is ignored\n");
+  it("does not measure the direct path where it cannot use the proxy, and does not print its value (S1)", async () => {
+    const env = { HTTPS_PROXY: "socks4://ada:secret@127.0.0.1:1" };
+    const argv = ["check", "--omni", "https://omni.example", "--only", "api-endpoint", "--seconds", "1", "--json"];
+    const { err, out } = await runHere(argv, { env });
+    expect(err).toBe(
+      "warning: HTTPS_PROXY: a proxy of the kind socks4:// is not supported; want http, https, socks5 or socks5h://[user:pass@]host:port\n",
+    );
+    expect(JSON.parse(out).rows).toMatchObject([
+      { verdict: "unknown", cause: "unsupported-proxy", target: null, evidence: expect.stringContaining("socks4://") },
+    ]);
+    expect(out + err).not.toContain("secret");
   });
 
   it("names the product that intercepts TLS, where the certificate carries its mark", async () => {

@@ -1,5 +1,6 @@
 /** Reads optional facts one by one, and counts what cannot be used. */
-import { readHostPort } from "@lifeline/catalogue";
+import { readProxyUrl } from "@lifeline/catalogue";
+import type { ProxyEndpoint } from "@lifeline/measure";
 
 /**
  * An optional fact that was left out, and how many of its values. The value itself is not kept: it may carry a secret
@@ -36,9 +37,8 @@ export class FactReader {
     return this.list(field, [value], 1, (it) => (isUsable(it) ? it : undefined))[0] ?? "";
   }
 
-  /** Host and port; undefined where they are not given or cannot be used. */
-  endpoint(field: string, value: string): { readonly host: string; readonly port: number } | undefined {
-    const endpoint = value === "" ? undefined : this.list(field, [value], 1, (it) => readHostPort(it))[0];
-    return endpoint && { host: endpoint.host, port: endpoint.port };
+  /** A proxy by its URL; undefined where it is not given or cannot be used. */
+  proxy(field: string, value: string): ProxyEndpoint | undefined {
+    return value === "" ? undefined : this.list(field, [value], 1, readProxyUrl)[0];
   }
 }

@@ -85,13 +85,22 @@ function readFacts(hello: reportPb.Hello, facts: FactReader): NodeFacts {
   };
 }
 
-/** Undefined: the node has no proxy that can be used. */
+/** Longest reason why a proxy cannot be used, characters. */
+const MAX_FAULT_LENGTH = 128;
+
+/** Undefined: the node names no proxy. */
 function readProxy(proxy: reportPb.Hello["proxy"], facts: FactReader): ProxyFacts | undefined {
-  const https = facts.endpoint("proxy.https_proxy", proxy?.httpsProxy ?? "");
-  const http = facts.endpoint("proxy.http_proxy", proxy?.httpProxy ?? "");
+  const https = facts.proxy("proxy.https_proxy", proxy?.httpsProxy ?? "");
+  const http = facts.proxy("proxy.http_proxy", proxy?.httpProxy ?? "");
+  const fault = facts.text("proxy.https_proxy_fault", proxy?.httpsProxyFault ?? "", printable(MAX_FAULT_LENGTH));
   const noProxy = facts.list("proxy.no_proxy", proxy?.noProxy ?? [], MAX_NO_PROXY, noProxyEntry);
-  if (https === undefined && http === undefined) return undefined;
-  return { ...(https === undefined ? {} : { https }), ...(http === undefined ? {} : { http }), noProxy };
+  if (https === undefined && http === undefined && fault === "") return undefined;
+  return {
+    ...(https === undefined ? {} : { https }),
+    ...(fault === "" ? {} : { httpsFault: fault }),
+    ...(http === undefined ? {} : { http }),
+    noProxy,
+  };
 }
 
 function familyOf(version: number): IpFamily | undefined {

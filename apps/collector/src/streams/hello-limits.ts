@@ -18,6 +18,7 @@ export function oversizedField(hello: reportPb.Hello): Refused | undefined {
     ["machine_api_unreadable", hello.machineApiUnreadable],
     ["proxy.https_proxy", hello.proxy?.httpsProxy],
     ["proxy.http_proxy", hello.proxy?.httpProxy],
+    ["proxy.https_proxy_fault", hello.proxy?.httpsProxyFault],
     ["talos.wireguard_endpoint", hello.talos?.wireguardEndpoint],
   ];
   const lists: [field: string, list: readonly unknown[] | undefined][] = [

@@ -1,5 +1,5 @@
 /** The path through the proxy, compared with the direct path. */
-import { endpointName } from "@lifeline/measure";
+import { endpointName, proxyName } from "@lifeline/measure";
 import { type Entry, isAnswering, isFailing } from "../entry.ts";
 
 /** Blames the proxy where the direct path to the same endpoint works. */
@@ -7,7 +7,7 @@ export function withProxyPath(entry: Entry, entries: readonly Entry[]): Entry {
   const { proxy } = entry.target;
   if (proxy === undefined) return entry;
   const direct = entries.filter((other) => isDirectOf(other, entry));
-  const name = endpointName(proxy.host, proxy.port);
+  const name = proxyName(proxy);
   if (isFailing(entry) && direct.some(isAnswering)) {
     const evidence = `${entry.evidence} The same endpoint answers without the proxy ${name}: the proxy is at fault.`;
     const where = endpointName(entry.target.host, entry.target.port);

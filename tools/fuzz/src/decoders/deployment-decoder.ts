@@ -7,7 +7,7 @@ import {
   type TrustedEndpoint,
 } from "@lifeline/catalogue";
 import type { Random } from "@lifeline/harness";
-import { endpointName } from "@lifeline/measure";
+import { endpointName, type ProxyEndpoint } from "@lifeline/measure";
 import { CA_PEM } from "@lifeline/measure/testing";
 import { type Decoder, isReread, law, lawSame, unlessRefused } from "../decoder.ts";
 import { DOCUMENT_BYTES, drawDocument } from "../document-draw.ts";
@@ -76,7 +76,7 @@ function written(deployment: Deployment): unknown {
     name,
     kind,
     omni: { ...rest, api: url(rest.api), ...places, ...trusted, ...lists },
-    egress: { ...egress, httpProxy: egress.httpProxy && url(egress.httpProxy) },
+    egress: { ...egress, httpProxy: egress.httpProxy && proxyUrl(egress.httpProxy) },
     network,
     ...(mirrors === undefined ? {} : { airGapped: { mirrors } }),
     catalogue,
@@ -90,6 +90,7 @@ function written(deployment: Deployment): unknown {
 function url({ host, port, secure }: Endpoint): string {
   return `${secure ? "https" : "http"}://${endpointName(host, port)}`;
 }
+const proxyUrl = ({ scheme = "http", host, port }: ProxyEndpoint) => `${scheme}://${endpointName(host, port)}`;
 const hostPort = ({ host, port }: Endpoint) => endpointName(host, port);
 const trust = (key: "url" | "with", { caPem, ...endpoint }: TrustedEndpoint) => ({ [key]: url(endpoint), caPem });
 

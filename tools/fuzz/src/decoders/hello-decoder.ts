@@ -1,7 +1,7 @@
 /** A node's Hello, as the collector admits it. */
 import { create, toBinary } from "@bufbuild/protobuf";
 import { type AdmittedHello, admitHello } from "@lifeline/collector";
-import { endpointName } from "@lifeline/measure";
+import { endpointName, type ProxyEndpoint } from "@lifeline/measure";
 import { isNodeId, readMessage, reportPb } from "@lifeline/wire";
 import { type Decoder, law, lawSame } from "../decoder.ts";
 import { drawEncoding } from "../message-course.ts";
@@ -26,15 +26,20 @@ const FULL: HelloInit = {
   sentUnixMs: 1_790_000_000_000n,
   gateways: ["10.0.0.1", "2001:db8::1"],
   addresses: ["10.0.0.7", "2001:db8::7", "::ffff:10.0.0.8"],
-  proxy: { httpsProxy: "proxy.example:3128", httpProxy: "[2001:db8::9]:3128", noProxy: [".example", "10.0.0.0/8"] },
+  proxy: {
+    httpsProxy: "https://proxy.example:3128",
+    httpsProxyFault: "HTTPS_PROXY: not a URL",
+    httpProxy: "http://[2001:db8::9]:3128",
+    noProxy: [".example", "10.0.0.0/8"],
+  },
   talos: { siderolinkHost: "omni.example", siderolinkConnected: true, wireguardEndpoint: "192.0.2.1:51820" },
 };
 const VALID = [LEAST, FULL].map((init) => toBinary(HelloSchema, create(HelloSchema, init)));
 
 /** A Hello with the contents of the decoded one. */
 function helloOf({ facts, hostname, agentVersion, planRevision, addresses, observedEndpoint }: AdmittedHello) {
-  const proxy = (endpoint: { host: string; port: number } | undefined) =>
-    endpoint === undefined ? "" : endpointName(endpoint.host, endpoint.port);
+  const proxy = (endpoint: ProxyEndpoint | undefined) =>
+    endpoint === undefined ? "" : `${endpoint.scheme ?? "http"}://${endpointName(endpoint.host, endpoint.port)}`;
   return create(HelloSchema, {
     ...LEAST,
     nodeId: facts.nodeId,
@@ -56,6 +61,7 @@ function helloOf({ facts, hostname, agentVersion, planRevision, addresses, obser
       : {
           proxy: {
             httpsProxy: proxy(facts.proxy.https),
+            httpsProxyFault: facts.proxy.httpsFault ?? "",
             httpProxy: proxy(facts.proxy.http),
             noProxy: [...facts.proxy.noProxy],
           },

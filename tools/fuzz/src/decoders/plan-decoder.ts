@@ -62,7 +62,9 @@ const TARGETS = OPTIONS.map((options, at): Target => {
     requirementId: `row-${at}`,
     host: at % 2 === 0 ? "omni.example" : "2001:db8::1",
     port: options.probe === "link" ? 0 : 443,
-    ...(isProxied ? { proxy: { host: "proxy.example", port: 3_128 } } : {}),
+    ...(isProxied
+      ? { proxy: { scheme: "https", host: "proxy.example", port: 3_128, trust: { kind: "public" } } as const }
+      : {}),
     family: at % 2 === 0 ? (4 as const) : (6 as const),
     options,
     cadenceMs: 1_000,
