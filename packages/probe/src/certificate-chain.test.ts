@@ -31,7 +31,7 @@ interface Shown {
   readonly trust: Trust;
 }
 
-/** What the tls probe sees at a server that shows that chain. The public roots are those of a CA that issued nothing. */
+/** What the tls probe sees at a server that shows that chain. The public root issued none of these. */
 async function sampleOf({ keyPem, chain, trust }: Shown): Promise<Sample> {
   const server = createServer({ key: keyPem, cert: chain.join("") }, (socket) => socket.on("error", () => {}));
   server.on("tlsClientError", () => {});

@@ -40,8 +40,8 @@ export type Sent = () => void;
 const BROKEN: readonly string[] = ["ECONNRESET", "EPIPE", "ECONNABORTED", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH"];
 
 /**
- * The reason for a failed exchange, whose code becomes evidence: `reset`; an alert, such as that of TLS 1.3 for a missing
- * client certificate, which comes after the handshake; or `protocol` for a peer that speaks another protocol.
+ * The reason for a failed exchange, whose code becomes evidence: `reset`; an alert, such as that of TLS 1.3 for a
+ * missing client certificate, which comes after the handshake; or `protocol` for a peer that speaks another protocol.
  */
 export function exchangeFault(code: string, protocol: Reason, trace: Trace): Reason {
   trace.evidence.code = code;

@@ -15,7 +15,7 @@ const GATEWAY = "10.0.0.1";
 function after(parts: EntryParts, target: Parameters<typeof targetOf>[1] = {}, address = GATEWAY) {
   const own = { seen: rememberedOf("tls-untrusted", NOW_MS, { address }) };
   const entry = entryOf(targetOf(TLS, target), { verdict: "unmet", cause: "tls-untrusted", ...parts, own });
-  return withHairpin(entry, [entry], contextOf({ site: siteOf(undefined, { gateways: ["fe80::1", GATEWAY] }) }));
+  return withHairpin(entry, [entry], contextOf({ site: siteOf(undefined, { gateways: ["2001:db8::1", GATEWAY] }) }));
 }
 
 describe("a name that leads to the node's own gateway", () => {
@@ -29,6 +29,10 @@ describe("a name that leads to the node's own gateway", () => {
         /^Network team: give the router 10\.0\.0\.1 NAT loopback \(hairpin\) for omni\.test, or/,
       ),
     });
+  });
+
+  it("is one over IPv6, however the address is written", () => {
+    expect(after({}, { family: 6 }, "2001:DB8:0::1").cause).toBe("hairpin");
   });
 
   it("is a captive portal's at a host of somebody else", () => {

@@ -1,4 +1,5 @@
 /** A name that leads to the node's own router. */
+import { canonicalAddress } from "@lifeline/catalogue";
 import { literalFamily } from "@lifeline/measure";
 import { type Entry, isFailing } from "../entry.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
@@ -13,7 +14,7 @@ export function withHairpin(entry: Entry, _: readonly Entry[], { site }: Correla
   const address = own.seen?.evidence.address;
   const isNamed = literalFamily(target.host) === undefined && target.proxy === undefined;
   if (!isFailing(entry) || isDnsCause(entry.cause) || !isNamed) return entry;
-  if (address === undefined || site?.gateways.includes(address) !== true) return entry;
+  if (address === undefined || site?.gateways.includes(canonicalAddress(address) ?? address) !== true) return entry;
   const evidence = `${entry.evidence} ${target.host} resolves to ${address}, this node's default gateway: the router answers in place of ${target.host}.`;
   const nextStep = thirdParty
     ? `Network team: the name ${target.host} leads to the router ${address}; exempt this node from its captive portal or DNS filter.`
