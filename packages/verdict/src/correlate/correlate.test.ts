@@ -3,6 +3,7 @@ import type { Entry } from "../entry.ts";
 import {
   contextOf,
   entryOf,
+  lookbackOf,
   NOW_MS,
   rememberedOf,
   STAMP,
@@ -29,6 +30,15 @@ describe("every rule is applied", () => {
     expect(causesOf(entryOf(targetOf(TCP), { ...BAD, own: { seen, goodAnswers: ["a"] } }))).toEqual(["dns-drift"]);
     const proxied = entryOf(targetOf(TCP, { proxy: { host: "proxy.test", port: 1 } }), BAD);
     expect(causesOf(proxied, entryOf(targetOf(TCP)))).toEqual(["proxy", "none"]);
+  });
+
+  it("to a resolver that answers one family, which is no random loss", () => {
+    const of = (type: "A" | "AAAA") =>
+      targetOf({ probe: "dns", query: "omni.test", transport: "udp", type }, { host: "192.0.2.53", port: 53 });
+    const last = rememberedOf("answered", NOW_MS, {}, { outcomeClass: "good" });
+    const answering = entryOf(of("A"), { own: { lookback: lookbackOf({ answered: 9 }, { last }) } });
+    const silent = entryOf(of("AAAA"), { ...BAD, own: { reason: "timeout" } });
+    expect(causesOf(answering, silent)).toEqual(["none", "dns-one-family"]);
   });
 
   it("and rests on the rules before it", () => {

@@ -40,8 +40,8 @@ type CorrelationRule = (entry: Entry, entries: readonly Entry[], context: Correl
 const RULES: readonly CorrelationRule[] = [
   withMissingAddress,
   withMissingName,
-  withOneFamily,
   withRandomLoss,
+  withOneFamily,
   withCertificateDates,
   withCertificateCause,
   withUntrustedChain,

@@ -8,8 +8,14 @@ const SINCE_MS = NOW_MS - 20_000;
 
 const dns = (type: RecordType, host: string, transport: "udp" | "tcp" = "udp") =>
   targetOf({ probe: "dns", query: "omni.test", transport, type }, { host, port: 53 });
+// Its latest failure is later than the latest answer of the other type.
 const failing = (type: RecordType, cause: Cause = "timeout", host = "192.0.2.53") =>
-  entryOf(dns(type, host), { verdict: "unmet", cause, onsetMs: SINCE_MS });
+  entryOf(dns(type, host), {
+    verdict: "unmet",
+    cause,
+    onsetMs: SINCE_MS,
+    own: { seen: rememberedOf("timeout", NOW_MS + 500) },
+  });
 const answering = (type: RecordType, host = "192.0.2.53", lastMs = NOW_MS, transport: "udp" | "tcp" = "udp") => {
   const last = rememberedOf("answered", lastMs, {}, { outcomeClass: "good" });
   return entryOf(dns(type, host, transport), { own: { lookback: lookbackOf({ answered: 60 }, { last }) } });
@@ -42,6 +48,11 @@ describe("a resolver that answers one family alone", () => {
   ])("is not concluded where %s", (_, others) => {
     const entry = failing("AAAA");
     expect(withOneFamily(entry, [entry, ...others])).toBe(entry);
+  });
+
+  it("is not one that loses some queries of one family, by chance", () => {
+    const entry: Entry = { ...failing("AAAA"), verdict: "degraded", cause: "loss" };
+    expect(withOneFamily(entry, [entry, answering("A")])).toBe(entry);
   });
 
   it.each<[IpFamily, Cause]>([

@@ -10,7 +10,7 @@ import { isDnsCause } from "./missing-address.ts";
 export function withOneFamily(entry: Entry, entries: readonly Entry[]): Entry {
   if (entry.target.options.probe === "dns") return isOneFamily(entry, entries) ? asOneFamily(entry) : entry;
   const isUnanswered = isDnsCause(entry.cause) && entry.cause !== "dns-nxdomain" && entry.cause !== "dns-nodata";
-  if (!isUnanswered || !isFailing(entry)) return entry;
+  if (!isUnanswered || entry.verdict !== "unmet") return entry;
   const type = recordTypeOf(entry.target.family);
   const queried = entries.filter(
     ({ target: { options } }) => options.probe === "dns" && options.transport === "udp" && options.type === type,
@@ -23,10 +23,14 @@ export function withOneFamily(entry: Entry, entries: readonly Entry[]): Entry {
   return { ...entry, verdict: "unknown", cause: "dns-one-family", evidence, nextStep, followsFrom: resolver.target.id };
 }
 
-/** Whether a DNS target fails while the same resolver has answered the other type over the same transport since. */
+/**
+ * Whether a DNS target fails while the same resolver answers the other type over the same transport. The latest answer
+ * came after the onset: the two are queried in turn, so it need not be the later of the two.
+ */
 function isOneFamily(entry: Entry, entries: readonly Entry[]): boolean {
   const { target } = entry;
-  if (!isFailing(entry) || target.options.probe !== "dns") return false;
+  // A resolver that loses some queries answers both.
+  if (entry.verdict !== "unmet" || target.options.probe !== "dns") return false;
   const { type, transport } = target.options;
   return entries.some(
     (other) =>
@@ -35,7 +39,7 @@ function isOneFamily(entry: Entry, entries: readonly Entry[]): boolean {
       other.target.options.transport === transport &&
       other.target.host === target.host &&
       other.verdict === "met" &&
-      hasAnsweredSince(other, entry.own.seen?.endedAtMs ?? entry.onsetMs),
+      hasAnsweredSince(other, entry.onsetMs),
   );
 }
 
