@@ -103,7 +103,7 @@ it("names the path's MTU if only large datagrams are lost", () => {
     [api, OK],
     [port, SILENT],
     [tcp, OK],
-    [small, OK],
+    [small, OK, 3_000],
     [large, LOST],
   ]);
   expect(row(large)).toMatchObject({ verdict: "unmet", cause: "path-mtu" });
@@ -127,7 +127,7 @@ it.each([
 ])("names the largest packet that passes if it was measured %s", (_, agoMs, isSaid) => {
   const row = judge([
     [tcp, OK],
-    [small, OK],
+    [small, OK, 3_000],
     [large, LOST],
     [mtu, ["answered"], agoMs, { pathMtuBytes: 1_300 }],
   ]);

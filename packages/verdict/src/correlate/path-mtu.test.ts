@@ -66,6 +66,9 @@ const fast = (endedAfterMs: number) => {
 /** Small ones that pass again that long after the onset. The latest large one was tried 7,050 ms after it or later. */
 const recovered = (afterMs: number) => counted({ answered: 60 }, 10_000, "good", afterMs);
 
+/** The latest large one that ended, with two after it that are silent so far. */
+const watched = rememberedOf("timeout", NOW_MS, {}, { watched: 2 });
+
 describe("large datagrams that are lost show the path MTU", () => {
   const lossy = counted({ answered: 20, timeout: 40 });
   it.each<[string, Entry, Entry[], boolean]>([
@@ -77,6 +80,19 @@ describe("large datagrams that are lost show the path MTU", () => {
     ["not beside small ones that left before the onset", large(), [small(counted({ answered: 60 }, 950))], false],
     ["beside small ones that answered fast", large(), [small(fast(11))], true],
     ["not beside fast ones that left before the onset", large(), [small(fast(10))], false],
+    [
+      "not beside small ones that left after the latest loss, when it may be over",
+      large(),
+      [small(fast(7_060))],
+      false,
+    ],
+    ["beside small ones that left before it", large(), [small(fast(7_059))], true],
+    [
+      "beside small ones that left before the latest one that is still watched",
+      large({ seen: watched }),
+      [small(fast(9_000))],
+      true,
+    ],
     ["beside small ones since they recovered", large({ runLength: 30 }), [small(recovered(4_050))], true],
     ["not yet beside small ones that have just recovered", large({ runLength: 30 }), [small(recovered(5_051))], false],
     ["not when no large one was tried since", large({ runLength: 30 }), [small(recovered(7_051))], false],

@@ -54,16 +54,19 @@ function kept(entry: Entry, previous: CorrelationContext["previous"]): Entry {
 
 /**
  * How many large datagrams were lost while smaller ones passed. 0: the smaller ones fail, or have no sample of that
- * time. Where they began to pass after the losses began, the attempts since then are counted by the cadence.
+ * time. A pass counts between losses: it left after the first one, and before the latest. Where the smaller ones began
+ * to pass after the losses began, the losses since then are counted by the cadence.
  */
 function lossesBeside({ own, target }: Entry, small: Entry): number {
   const { last, rtt } = small.own.lookback;
   if (last?.run.outcomeClass !== "good" || own.seen === undefined) return 0;
   const smallRttMs = (rtt.maxNs ?? small.target.timeoutMs * NS_PER_MS) / NS_PER_MS;
-  if (last.endedAtMs - smallRttMs <= own.onsetMs) return 0;
+  const passedAtMs = last.endedAtMs - smallRttMs;
   const passingSinceMs = last.run.startedAtMs;
-  if (passingSinceMs <= own.onsetMs) return own.runLength;
-  const latestLossMs = own.seen.endedAtMs - target.timeoutMs - LATE_WATCH_MS;
+  const { endedAtMs, run } = own.seen;
+  // The earliest that the latest attempt can have begun: those that are still watched began after the one that ended.
+  const latestLossMs = endedAtMs - target.timeoutMs - LATE_WATCH_MS + run.watched * target.cadenceMs;
+  if (passingSinceMs <= own.onsetMs) return passedAtMs > own.onsetMs && passedAtMs < latestLossMs ? own.runLength : 0;
   if (latestLossMs < passingSinceMs) return 0;
   const attempts = Math.floor((latestLossMs - passingSinceMs) / target.cadenceMs) + 1;
   return Math.min(own.runLength, attempts - own.lookback.missedTicks);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Entry } from "../entry.ts";
 import type { NodeContext } from "../node-context.ts";
-import { contextOf, type EntryParts, entryOf, LINK, TCP, targetOf, UDP } from "../testing/judgement-fixture.ts";
+import { contextOf, type EntryParts, entryOf, LINK, STAMP, TCP, targetOf, UDP } from "../testing/judgement-fixture.ts";
 import { withStandby } from "./standby-endpoint.ts";
 
 const portAt = (host: string, more: EntryParts = {}) =>
@@ -18,6 +18,10 @@ const inside = (more: EntryParts = {}) =>
 const lost = inside({ verdict: "unmet", cause: "timeout", own: { reason: "timeout" } });
 const link = entryOf(targetOf(LINK, { requirementId: "link" }), { service: "tunnel-link" });
 const met = portAt("10.0.0.1", { verdict: "met", cause: "none" });
+const reflectorAt = (host: string) =>
+  entryOf(targetOf(STAMP, { requirementId: "port", host, port: 50_180 }), { service: "siderolink" });
+const [reflector, reflector2] = [reflectorAt("10.0.0.1"), reflectorAt("10.0.0.2")];
+const met2 = portAt("10.0.0.2", { verdict: "met", cause: "none" });
 
 describe("an endpoint is standby", () => {
   it.each<[string, Entry, Entry[], NodeContext, RegExp | undefined]>([
@@ -36,6 +40,8 @@ describe("an endpoint is standby", () => {
       { observedEndpoint: "10.0.0.1:50180" },
       /and runs over 10\.0\.0\.1:50180\./,
     ],
+    ["not if a reflector is there, which proves it or fails", first, [second, inside(), reflector], {}, undefined],
+    ["if a reflector is at another one", first, [met2, inside(), reflector2], {}, /over one of the 2/],
     ["never without another one", first, [inside()], {}, undefined],
     ["not while the tunnel is dead", first, [second, lost], {}, undefined],
     ["not while the tunnel is dead and only its interface receives", first, [second, lost, link], {}, undefined],

@@ -8,12 +8,14 @@ import { tunnelAnswers } from "./udp-evidence.ts";
 
 /**
  * While the tunnel works, it needs one endpoint. The others are standby: nothing proves that they are open, and nothing
- * depends on it. Where nothing shows which endpoint is in use, that holds for each of them.
+ * depends on it. Where nothing shows which endpoint is in use, that holds for each of them. A reflector at the endpoint
+ * proves it or fails.
  */
 export function withStandby(entry: Entry, entries: readonly Entry[], { node }: CorrelationContext): Entry {
   const endpoints = endpointsOf(entries);
   if (endpoints.length < 2 || !endpoints.includes(entry)) return entry;
   if (entry.verdict !== "unknown" || entry.cause !== "no-evidence") return entry;
+  if (entries.some((other) => isReflectorAt(other, entry))) return entry;
   if (deadTunnelOf(entries) !== undefined || tunnelAnswers(entries).length === 0) return entry;
   const { observedEndpoint } = node;
   const used = endpoints.find((one) => observedEndpoint !== undefined && isObserved(one, observedEndpoint));
@@ -23,4 +25,9 @@ export function withStandby(entry: Entry, entries: readonly Entry[], { node }: C
       : `the tunnel works, and runs over ${endpointName(used.target.host, used.target.port)}.`;
   const evidence = `Standby, not proven: ${why} ${entry.evidence}`;
   return { ...entry, verdict: "not-applicable", cause: "none", evidence, nextStep: "" };
+}
+
+function isReflectorAt({ target: other }: Entry, { target }: Entry): boolean {
+  const isSame = other.host === target.host && other.port === target.port && other.family === target.family;
+  return isSame && other.options.probe === "stamp";
 }

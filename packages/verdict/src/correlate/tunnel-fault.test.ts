@@ -253,13 +253,13 @@ describe("a dead tunnel, while the Machine API answers", () => {
       /UDP from this node/,
     ],
     [
-      "blocked before, with a witness that now receives",
+      "blocked on the forward path before, with a witness that now receives, as it does first when it recovers",
       [],
       RECEIVED,
       { cause: "forward-path-blocked", onsetMs: ONSET_MS },
-      "return-path-blocked",
-      /last received/,
-      /back to this node/,
+      "forward-path-blocked",
+      /: that showed earlier in this outage\./,
+      /the datagrams vanish/,
     ],
   ])("%s", (_, others, node, before, cause, evidence, nextStep) => {
     const found = after(port(), [api(), lost, ...others], node, before);

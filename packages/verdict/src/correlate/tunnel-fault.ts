@@ -122,7 +122,8 @@ function faultOf(
   }
   // Both directions pass, so Omni's host drops what comes out of the tunnel: no fault of the port.
   if (reception === "received" && dead.isReceiving) return undefined;
-  if (reception === "received") return returnBlocked(where, witness);
+  // Once the datagrams arrive again, the answers are on their way: the outage ends, and keeps its cause.
+  if (reception === "received" && known !== "forward-path-blocked") return returnBlocked(where, witness);
   if (reception === "not-received") return forwardBlocked(where, `${receivedPhrase(witness)}.`);
   if (known === "return-path-blocked") return returnBlocked(where, undefined);
   if (dead.isReceiving) return forwardBlocked(where, `${OWN_PACKETS}.${dead.workedAtMs === undefined ? OR_HOST : ""}`);
