@@ -80,8 +80,8 @@ describe("resolve, on-prem", () => {
     const { targets: found } = targets(row("machine-api", onPrem, { ...node, families: [4] }));
     expect(found.map(({ options, cadenceMs, timeoutMs }) => [options, cadenceMs, timeoutMs])).toEqual([
       [{ probe: "tcp", acceptReset: false }, 1_000, 950],
-      [{ probe: "tls", trust: { kind: "private", caPem: CA }, alpn: ["h2"], alpnRequired: true }, 1_000, 2_500],
-      [{ probe: "grpc", trust: { kind: "private", caPem: CA }, expect: MACHINE_API }, 1_000, 2_500],
+      [{ probe: "tls", trust: { kind: "private", caPem: CA }, alpn: ["h2"], alpnRequired: true }, 1_000, 2_000],
+      [{ probe: "grpc", trust: { kind: "private", caPem: CA }, expect: MACHINE_API }, 1_000, 2_000],
     ]);
   });
 
@@ -531,8 +531,8 @@ requirements:
     expect(resolved.targets.map(({ id, cadenceMs, timeoutMs }) => [id, cadenceMs, timeoutMs])).toEqual([
       ["our-registry|tcp|registry.example:5000|ipv4", 5_000, 500],
       ["our-registry|tcp|10.0.0.9:5000|ipv4", 5_000, 500],
-      ["our-registry|tls|registry.example:5000|ipv4", 1_000, 2_500],
-      ["our-registry|tls|10.0.0.9:5000|ipv4", 1_000, 2_500],
+      ["our-registry|tls|registry.example:5000|ipv4", 1_000, 2_000],
+      ["our-registry|tls|10.0.0.9:5000|ipv4", 1_000, 2_000],
     ]);
     expect(resolved.targets[2]?.options).toMatchObject({ trust: { kind: "private", caPem: CA } });
   });

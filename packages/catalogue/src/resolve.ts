@@ -49,9 +49,9 @@ export interface PlanTimes {
  * - One packet: 950 ms. Linux retransmits a SYN after 1 s (RFC 6298 §2.1, TCP_TIMEOUT_INIT), so a connect within 950 ms
  *   is one SYN and one sample. UDP, STAMP and DNS have the same threshold, to be comparable and to stay within the
  *   cadence.
- * - Handshakes: 2500 ms. TCP and TLS 1.3 take three round trips, and one more if the server asks for another key share.
- *   With a round-trip time of 375 ms, that leaves 1 s for a retransmission. Two handshakes in a row that never end
- *   show within 5 s.
+ * - Handshakes: 2000 ms. TCP, TLS 1.3 and an answer take three round trips, and one more if the server asks for another
+ *   key share. With a round-trip time of 250 ms, that leaves 1 s for a retransmission. A silent exchange is watched for
+ *   two seconds more (LATE_WATCH_MS of packages/probe), so two that never end show within 5 s.
  * - Time servers: 2500 ms for the answer to one packet. Their packets are 2 s apart at least, so that a path with a
  *   delay of a second loses nothing.
  * - Registries: 10 s. An attempt takes up to four requests there, and one for a token.
@@ -65,9 +65,9 @@ export const DEFAULT_TIMES: PlanTimes = {
     stamp: 950,
     link: 950,
     mtu: 950,
-    tls: 2_500,
-    http: 2_500,
-    grpc: 2_500,
+    tls: 2_000,
+    http: 2_000,
+    grpc: 2_000,
     ntp: 2_500,
     nts: 2_500,
     registry: 10_000,

@@ -1,7 +1,7 @@
 /** The first step of every attempt: from the target's host to the one address to try. */
 import type { Outcome, Target } from "@lifeline/measure";
 import { TURNS_MAX } from "./address-turns.ts";
-import { isExpired, startDeadline } from "./deadline.ts";
+import { isExpired, LATE_WATCH_MS, startDeadline } from "./deadline.ts";
 import type { NameAnswer } from "./name-resolver.ts";
 import { outcome, type Trace } from "./probe-result.ts";
 import type { ProbeWorld } from "./world.ts";
@@ -14,12 +14,12 @@ export type Located =
 type Addresses = Extract<NameAnswer, { kind: "addresses" }>;
 
 /**
- * Resolves the target's host within a budget of its own of `timeoutMs`. A slow resolver then takes no time from the
- * endpoint, and does not look like a lossy path. Several addresses take turns. Fills in answers, the addresses that
- * take turns, dnsNs (only when this attempt queried) and the resolver's code.
+ * Resolves the target's host within a budget of its own, which is as long as a silent attempt is watched. A slow
+ * resolver then takes no time from the endpoint, and does not look like a lossy path. Several addresses take turns.
+ * Fills in answers, the addresses that take turns, dnsNs (only when this attempt queried) and the resolver's code.
  */
 export async function locate(world: ProbeWorld, target: Target, trace: Trace): Promise<Located> {
-  const deadline = startDeadline(world.clock, target.timeoutMs);
+  const deadline = startDeadline(world.clock, target.timeoutMs + LATE_WATCH_MS);
   const answer = await deadline.race(world.names.resolve(target.host, target.family));
   deadline.cancel();
   if (isExpired(answer)) {

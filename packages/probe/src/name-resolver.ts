@@ -42,10 +42,11 @@ const TTL_MIN_MS = 1_000;
 const FAILURE_TTL_MS = 1_000;
 
 /**
- * How long one resolver has, ms, before the next is queried. resolv.conf(5) has 5 s; the thresholds of targets are
- * shorter.
+ * How long one resolver has, ms, before the next is queried: twice the round trip of a satellite (600 ms), and with the
+ * time for which a failure is cached less than `sharedQueryMs` of the judge. resolv.conf(5) has 5 s; the thresholds of
+ * targets are shorter.
  */
-const RESOLVER_TIMEOUT_MS = 1_000;
+const RESOLVER_TIMEOUT_MS = 1_300;
 
 /** Where resolvers and search list are on Linux (resolv.conf(5)). */
 export const RESOLV_CONF_PATH = "/etc/resolv.conf";

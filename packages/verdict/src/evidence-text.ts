@@ -60,11 +60,13 @@ function sentence(own: TargetVerdict): string {
 }
 
 /** How long the present state has lasted, and since when the run that it belongs to fails. */
-function stateShare({ seen, runLength, onsetMs }: TargetVerdict): string {
+function stateShare({ seen, runLength: provenLength, onsetMs }: TargetVerdict): string {
+  const runLength = Math.min(provenLength, seen?.run.length ?? provenLength);
+  const silent = provenLength > runLength ? `, and ${provenLength - runLength} more that are silent so far` : "";
   const length = seen?.run.stateLength ?? runLength;
   const sinceMs = seen?.run.stateStartedAtMs ?? onsetMs;
-  if (length === runLength) return `${length} times in a row since ${timeOfDay(sinceMs)}`;
-  return `${times(length)} since ${timeOfDay(sinceMs)}, ${runLength} failures in a row since ${timeOfDay(onsetMs)}`;
+  if (length === runLength) return `${times(length)} in a row since ${timeOfDay(sinceMs)}${silent}`;
+  return `${times(length)} since ${timeOfDay(sinceMs)}, ${runLength} failures in a row since ${timeOfDay(onsetMs)}${silent}`;
 }
 
 function answeredShare({ lookback }: TargetVerdict): string {

@@ -45,7 +45,7 @@ export interface Thresholds {
  * - `lossRunLength` 3: at 0.1 % random loss one target has 86 single losses a day, 0.09 pairs and 0.00009 triples.
  *   Pairs would alarm a fleet of a thousand ninety times a day. Three in a row still show within 3–5 s.
  * - `proofRunLength` 2: a rejection is no accident of the path. The second one excludes the moment of a restart.
- * - `sharedQueryMs` 2.5 s: a query is given up after 950 ms, and its failure is cached for 1 s. A longer run holds two
+ * - `sharedQueryMs` 2.5 s: a query is given up after 1.3 s, and its failure is cached for 1 s. A longer run holds two
  *   queries at least. At 0.1 % loss and one query a second, two in a row are lost once in eleven days.
  * - `recoveryRunLength` 2: one answer proves the path; the second shows that the first was no stray.
  * - `clearedChance` 0.1 %: after 30 of 60 lost it takes 12 clean attempts, after 18 of 60 it takes 23. After an outage
