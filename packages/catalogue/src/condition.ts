@@ -1,6 +1,7 @@
 /** Whether a row applies to this deployment and node. *Unknown* is a possible answer (M4). */
 import type { IpFamily, ProxyEndpoint } from "@lifeline/measure";
 import type { Deployment } from "./deployment.ts";
+import type { LearnedRedirect } from "./learned-redirects.ts";
 import type { Circumstance, Origin, Requirement } from "./requirement.ts";
 
 /** What a node observes about itself. It overrides what the deployment says. */
@@ -26,6 +27,8 @@ export interface NodeFacts {
   readonly resolvers?: readonly string[];
   /** The HTTP proxy of the agent's environment; absent: none. */
   readonly proxy?: ProxyFacts;
+  /** Hosts that endpoints redirected this node to; absent: none were seen. */
+  readonly redirects?: readonly LearnedRedirect[];
   /** `v1.13.2` or `1.13.2`; absent: unknown. */
   readonly talosVersion?: string;
 }

@@ -32,6 +32,13 @@ export { type CatalogueDiff, diffCatalogues, type FieldChange } from "./diff.ts"
 export { canonicalAddress, type Endpoint, isHost, readHostPort, readMachineApi, readProxyUrl } from "./endpoint.ts";
 export { CatalogueError, PROBLEM_CODES, type Problem, type ProblemCode, problemLine } from "./error.ts";
 export type { ExpectedIssuers, InterceptionSigns, InterceptionVendor } from "./interception.ts";
+export {
+  isSameRedirects,
+  keptRedirects,
+  type LearnedRedirect,
+  learnRedirect,
+  REDIRECTS_MAX,
+} from "./learned-redirects.ts";
 export { refuseUnmatchedMirrors } from "./mirror-names.ts";
 export { editDistance } from "./nearest.ts";
 export { matchesPattern, PATTERN_MAX_CHARS } from "./pattern.ts";

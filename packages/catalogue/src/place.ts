@@ -1,9 +1,10 @@
 /** The endpoints of a row in this deployment, with mirrors and proxies applied. */
-import { proxyName, TUNNEL_LINK } from "@lifeline/measure";
+import { matchesWildcard, proxyName, type RedirectScope, TUNNEL_LINK } from "@lifeline/measure";
 import { isConfiguredToJoin, type NodeFacts } from "./condition.ts";
 import type { Deployment, Mirror, TrustedEndpoint } from "./deployment.ts";
 import { ANY_REGISTRY } from "./deployment-schema.ts";
 import { type Endpoint, firstOfPrefix, readMachineApi } from "./endpoint.ts";
+import { REDIRECTS_MAX } from "./learned-redirects.ts";
 import type { Place, Requirement, Service } from "./requirement.ts";
 
 /** One endpoint to measure, with what its targets depend on. */
@@ -16,6 +17,8 @@ export interface Spot extends Endpoint {
   readonly thirdParty: boolean;
   /** How a mirror is asked for images. */
   readonly registry?: MirrorRegistry;
+  /** Only for the host of a redirect: which addresses may be asked. */
+  readonly redirectScope?: RedirectScope;
   /** Whether it is reached through the tunnel, so that the node's other routes do not matter. */
   readonly inTunnel: boolean;
 }
@@ -55,7 +58,7 @@ function locatePlace(row: Requirement, deployment: Deployment, facts: NodeFacts)
   const { place } = row;
   if (place.kind === "service") return locateService(row, place.service, place.defaults ?? [], deployment, facts);
   if (place.kind === "hosts") return locatePublic(row, place.hosts, deployment);
-  return locateWildcard(row, place, deployment);
+  return locateWildcard(row, place, deployment, facts);
 }
 
 /** The endpoints of a service in this deployment; empty if nothing names one. Hosts without a port get `port`. */
@@ -181,6 +184,7 @@ function locateWildcard(
   row: Requirement,
   place: Extract<Place, { kind: "wildcard" }>,
   deployment: Deployment,
+  facts: NodeFacts,
 ): Located {
   const { pattern, known, unknown } = place;
   const mirrors = mirrorsOf(pattern, row, deployment);
@@ -188,11 +192,33 @@ function locateWildcard(
     const notes = mirrors.map((mirror) => mirrorNote(pattern, mirror));
     return { kind: "spots", spots: mirrors, skipped: [], notes };
   }
-  if (known.length === 0) return locateUnknown(pattern, unknown, deployment);
+  if (known.length === 0) {
+    return locateRedirected(row, pattern, deployment, facts) ?? locateUnknown(pattern, unknown, deployment);
+  }
   const located = locatePublic(row, known, deployment);
   if (located.kind !== "spots") return located;
   const sampled = located.spots.map(({ host }) => host).join(", ");
   return { ...located, notes: [...located.notes, `${pattern} can only be sampled; it is judged by ${sampled}`] };
+}
+
+/** The hosts of a wildcard that endpoints of other rows redirected this node to. Undefined: none. */
+function locateRedirected(
+  row: Requirement,
+  pattern: string,
+  deployment: Deployment,
+  { redirects = [] }: NodeFacts,
+): Located | undefined {
+  const found = new Map(redirects.map((redirect) => [redirect.host, redirect]));
+  const spots = [...found.values()]
+    .filter(({ host }) => deployment.airGapped === undefined && matchesWildcard(pattern, host))
+    .slice(0, REDIRECTS_MAX)
+    .map(({ host, scope }): Spot => {
+      const endpoint = withCa({ host, port: row.port, secure: true }, deployment.omni.caPem);
+      return { ...endpoint, thirdParty: true, redirectScope: scope };
+    });
+  if (spots.length === 0) return undefined;
+  const hosts = spots.map(({ host }) => host).join(", ");
+  return { kind: "spots", spots, skipped: [], notes: [`${pattern} is judged by the hosts of redirects: ${hosts}`] };
 }
 
 function locateUnknown(

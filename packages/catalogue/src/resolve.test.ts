@@ -504,6 +504,60 @@ describe("resolve, air-gapped and proxied", () => {
   });
 });
 
+describe("resolve, hosts of redirects", () => {
+  const v4: NodeFacts = { ...node, families: [4] };
+  const to = (requirementId: string, host: string, scope: "public" | "site" = "public") => ({
+    requirementId,
+    host,
+    scope,
+    seenAtMs: 0,
+  });
+
+  it("measures them as targets of the row, by TCP and TLS alone", () => {
+    const redirects = [to("node-ghcr", "eu.githubusercontent.com"), to("node-gcr", "storage.googleapis.com")];
+    const resolved = targets(row("node-ghcr", onPrem, { ...v4, redirects }));
+    const found = resolved.targets.filter(({ host }) => host !== "ghcr.io");
+    expect(found).toMatchObject([
+      { id: "node-ghcr|tcp|eu.githubusercontent.com:443|ipv4", port: 443, redirectScope: "public" },
+      { id: "node-ghcr|tls|eu.githubusercontent.com:443|ipv4", options: { trust: { kind: "public" } } },
+    ]);
+    expect(resolved.thirdPartyIds).toEqual(expect.arrayContaining(found.map(({ id }) => id)));
+    expect(resolved.notes.at(-1)).toContain("eu.githubusercontent.com is measured");
+  });
+
+  it("gives a wildcard without known hosts those that redirects lead to", () => {
+    const bucket = "account.r2.cloudflarestorage.com";
+    expect(row("node-media-storage", onPrem, v4).kind).toBe("unresolved");
+    const resolved = row("node-media-storage", onPrem, { ...v4, redirects: [to("node-image-factory", bucket)] });
+    expect(ids(resolved)).toEqual([
+      `node-media-storage|tcp|${bucket}:443|ipv4`,
+      `node-media-storage|tls|${bucket}:443|ipv4`,
+    ]);
+    expect(targets(resolved).targets.every(({ redirectScope }) => redirectScope === "public")).toBe(true);
+  });
+
+  it("trusts the mirror's CA, and allows addresses of the site, where a mirror redirects", () => {
+    const gapped = yaml(
+      `egress: { redirectHosts: ["*.s3.site"] }
+airGapped: { mirrors: [{ replaces: ghcr.io, with: m.example, caFile: ca.pem }] }`,
+    );
+    const resolved = targets(row("node-ghcr", gapped, { ...v4, redirects: [to("node-ghcr", "a.s3.site")] }));
+    expect(resolved.targets.at(-1)).toMatchObject({
+      host: "a.s3.site",
+      redirectScope: "site",
+      options: { trust: { kind: "private", caPem: CA } },
+    });
+  });
+
+  it("goes through the proxy to them, where that is the only way out", () => {
+    const proxied = yaml('egress: { httpProxy: "http://proxy.example:3128" }');
+    const redirects = [to("node-ghcr", "eu.githubusercontent.com")];
+    const resolved = targets(row("node-ghcr", proxied, { ...v4, redirects }));
+    const required = resolved.targets.filter(({ id }) => !resolved.comparisonIds.includes(id)).map(({ id }) => id);
+    expect(required).toContain("node-ghcr|tls|eu.githubusercontent.com:443|ipv4|via proxy.example:3128");
+  });
+});
+
 describe("resolve, own rows and times", () => {
   const own = parseExtra(
     "own.yaml",

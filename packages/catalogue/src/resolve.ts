@@ -201,10 +201,8 @@ function targetRow(
   const fault = facts.proxy?.httpsFault;
   if (fault !== undefined && located.spots.some((spot) => isBehindFault(requirement, spot, facts)))
     return unsupportedProxy(requirement, fault);
-  const targets = new Map<string, Target>();
-  const compared = new Set<string>();
-  const thirdParty = new Set<string>();
-  const skipped = new Map<string, Skipped>();
+  const aimed: Aimed = { targets: new Map(), compared: new Set(), thirdParty: new Set(), skipped: new Map() };
+  const { targets, compared, thirdParty, skipped } = aimed;
   const notes = [...located.notes];
   for (const skip of located.skipped) skipped.set(skip.host, skip);
   for (const plan of requirement.probes) {
@@ -216,10 +214,11 @@ function targetRow(
       const proxy = proxyOf(requirement, spot, deployment, facts);
       for (const recordType of recordTypesOf(plan, facts)) {
         const aim = { ...surroundings, requirement, plan: asked, spot, proxy, recordType };
-        addTargets(aim, { targets, compared, thirdParty, skipped });
+        addTargets(aim, aimed);
       }
     }
   }
+  notes.push(...addRedirects(requirement, located.spots, surroundings, aimed));
   if (targets.size > 0 && targets.size === compared.size) return onlyCompared(requirement);
   if (targets.size > 0) {
     return {
@@ -240,6 +239,49 @@ function targetRow(
     why: why || "none of the row's probes can measure its endpoint",
     next: "give the node an address and a route of the endpoint's family, or name an endpoint that it can reach",
   };
+}
+
+/** What is measured of the host of a redirect. Its path is not known, so no request is made. */
+const REDIRECT_PROBES: readonly ProbePlan[] = [
+  { probe: "tcp", acceptReset: false },
+  { probe: "tls", trust: "public", alpn: ["h2", "http/1.1"], alpnRequired: false },
+];
+
+/** Port of redirects (learned-redirects.ts). */
+const HTTPS_PORT = 443;
+
+/** Adds the hosts that this row's endpoints redirect to. Returns notes for people. */
+function addRedirects(
+  requirement: Requirement,
+  spots: readonly Spot[],
+  surroundings: Surroundings,
+  aimed: Aimed,
+): readonly string[] {
+  const { deployment, facts } = surroundings;
+  return redirectSpots(requirement, spots, facts).map((spot) => {
+    const proxy = proxyOf(requirement, spot, deployment, facts);
+    for (const plan of REDIRECT_PROBES) {
+      addTargets({ ...surroundings, requirement, plan, spot, proxy, recordType: undefined }, aimed);
+    }
+    return `${spot.host} is measured, because an endpoint of this row redirects to it`;
+  });
+}
+
+/** The hosts that this row's endpoints redirect to. Those of a mirror are the site's, and trust the mirror's CA. */
+function redirectSpots({ id }: Requirement, spots: readonly Spot[], { redirects = [] }: NodeFacts): readonly Spot[] {
+  const mirror = spots.find((spot) => spot.mirror);
+  return redirects
+    .filter(({ requirementId }) => requirementId === id)
+    .map(({ host, scope }) => ({
+      host,
+      port: HTTPS_PORT,
+      secure: true,
+      mirror: mirror !== undefined,
+      inTunnel: false,
+      thirdParty: mirror === undefined,
+      redirectScope: mirror === undefined ? scope : "site",
+      ...(mirror?.caPem === undefined ? {} : { caPem: mirror.caPem }),
+    }));
 }
 
 /** The mirrors of a row, if it has several: containerd tries one after the other. */
@@ -341,6 +383,7 @@ const PROXIED: readonly ProbeKind[] = ["tls", "http", "grpc", "registry"];
 function addTargets(aim: Aim, aimed: Aimed): void {
   const { plan, spot, facts, proxy } = aim;
   for (const target of directTargets(aim, aimed.skipped)) {
+    if (aimed.targets.has(target.id)) continue;
     aimed.targets.set(target.id, target);
     if (spot.thirdParty) aimed.thirdParty.add(target.id);
     if (proxy !== undefined) aimed.compared.add(target.id);
@@ -348,7 +391,7 @@ function addTargets(aim: Aim, aimed: Aimed): void {
   if (proxy === undefined || !PROXIED.includes(plan.probe)) return;
   for (const family of proxyFamilies(proxy, facts)) {
     const proxied = targetOf(aim, family, proxy);
-    if (proxied === undefined) continue;
+    if (proxied === undefined || aimed.targets.has(proxied.id)) continue;
     aimed.targets.set(proxied.id, proxied);
     if (spot.thirdParty) aimed.thirdParty.add(proxied.id);
   }
@@ -376,7 +419,8 @@ function targetOf(aim: Aim, family: IpFamily, proxy: ProxyEndpoint | undefined):
   if (options === undefined) return undefined;
   const through = proxy === undefined ? {} : { proxy };
   const inside = spot.inTunnel && plan.probe !== "link" ? { inTunnel: true as const } : {};
-  const endpoint = { requirementId: requirement.id, host, port, family, options, ...inside, ...through };
+  const scoped = spot.redirectScope === undefined ? {} : { redirectScope: spot.redirectScope };
+  const endpoint = { requirementId: requirement.id, host, port, family, options, ...inside, ...scoped, ...through };
   const cadenceMs = plan.cadenceMs ?? times.cadenceMs;
   const timeoutMs = plan.timeoutMs ?? times.timeoutMs[plan.probe];
   return { id: targetId(endpoint), ...endpoint, cadenceMs, timeoutMs };

@@ -1,4 +1,11 @@
 export {
+  type AddressScope,
+  addressScope,
+  isWithin,
+  REDIRECT_SCOPES,
+  type RedirectScope,
+} from "./address-scope.ts";
+export {
   type Clock,
   type ManualClock,
   manualClock,
@@ -8,7 +15,7 @@ export {
   systemClock,
   type Timer,
 } from "./clock.ts";
-export { matchesHost, matchesWildcard } from "./host-pattern.ts";
+export { documentedRedirect, matchesHost, matchesWildcard } from "./host-pattern.ts";
 export {
   type Blame,
   CAUSES,

@@ -1,4 +1,5 @@
 /** What to measure: one address family, one port, one protocol. IPv4 and IPv6 are two targets (M1). */
+import type { RedirectScope } from "./address-scope.ts";
 
 /** The protocols a probe speaks; one file of `probe` each. */
 export const PROBE_KINDS = [
@@ -194,6 +195,8 @@ export interface Target {
    * Absent: no.
    */
   readonly inTunnel?: true;
+  /** Only for the host of a redirect: which addresses may be asked. Absent: any. */
+  readonly redirectScope?: RedirectScope;
   readonly options: ProbeOptions;
   /** Time between attempts in ms, 100–3,600,000. */
   readonly cadenceMs: number;

@@ -8,6 +8,31 @@ import { PunctualClock } from "./testing/punctual-clock.ts";
 
 const tcp = { probe: "tcp", acceptReset: false } as const;
 
+describe("locating the host of a redirect", () => {
+  it.each([
+    ["public", "127.0.0.1", false],
+    ["site", "127.0.0.1", false],
+    ["site", "169.254.169.254", false],
+    ["public", "10.0.0.1", false],
+    ["site", "10.0.0.1", true],
+    ["public", "203.0.113.1", true],
+  ] as const)("of scope %s at %s: asked is %s", async (redirectScope, address, isAsked) => {
+    using hosts = temporaryFile("hosts", `${address} blobs.test\n`);
+    const trace = emptyTrace();
+    const target = targetOf(tcp, { host: "blobs.test", port: 443, redirectScope });
+    const located = await locate(worldOf({ hostsFile: hosts.path }), target, trace);
+    const refused = { kind: "ended", outcome: { reason: "redirect-not-allowed", phase: "dns" } };
+    expect(located).toEqual(isAsked ? { kind: "address", address } : refused);
+    if (!isAsked) expect(trace.evidence.address).toBe(address);
+  });
+
+  it("leaves the address of a proxy alone", async () => {
+    const proxy = { host: "127.0.0.1", port: 3_128 };
+    const target = targetOf(tcp, { host: "127.0.0.1", port: 3_128, redirectScope: "public", proxy });
+    expect((await locate(worldOf(), target, emptyTrace())).kind).toBe("address");
+  });
+});
+
 describe("locating a target", () => {
   it("measures how long the resolver took", async () => {
     await using server = await dnsServer();

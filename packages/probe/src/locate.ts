@@ -1,5 +1,5 @@
 /** The first step of every attempt: from the target's host to the one address to try. */
-import type { Outcome, Target } from "@lifeline/measure";
+import { isWithin, type Outcome, type Target } from "@lifeline/measure";
 import { TURNS_MAX } from "./address-turns.ts";
 import { isExpired, LATE_WATCH_MS, startDeadline } from "./deadline.ts";
 import type { NameAnswer } from "./name-resolver.ts";
@@ -34,7 +34,17 @@ export async function locate(world: ProbeWorld, target: Target, trace: Trace): P
     return { kind: "ended", outcome: outcome(answer.reason, "dns") };
   }
   trace.evidence.answers = answer.addresses;
-  return { kind: "address", address: turnOf(world, target, answer, trace) };
+  const address = turnOf(world, target, answer, trace);
+  if (!isAllowed(target, address)) {
+    trace.evidence.address = address;
+    return { kind: "ended", outcome: outcome("redirect-not-allowed", "dns") };
+  }
+  return { kind: "address", address };
+}
+
+/** Whether a redirect may lead to this address. A proxy, which the node's owner names, may have any. */
+function isAllowed({ redirectScope, proxy }: Target, address: string): boolean {
+  return redirectScope === undefined || proxy !== undefined || isWithin(redirectScope, address);
 }
 
 function turnOf(world: ProbeWorld, target: Target, { addresses, count }: Addresses, trace: Trace): string {

@@ -2,7 +2,7 @@
  * Where an answer redirects to. Only scheme, host and port are read: path and query may hold the signature of a
  * download (S1).
  */
-import { isTargetHost, literalFamily, matchesHost } from "@lifeline/measure";
+import { documentedRedirect } from "@lifeline/measure";
 import { boundedText } from "./probe-result.ts";
 
 /** The origin of `location`, relative to `base`; null: it cannot be read. */
@@ -19,8 +19,6 @@ export function originText({ origin }: URL): string {
 /**
  * Whether a redirect leads to a host that the documents name: https on its own port, and a name that is not an address.
  */
-export function isDocumented({ protocol, port, hostname }: URL, documentedHosts: readonly string[]): boolean {
-  if (protocol !== "https:" || port !== "" || literalFamily(hostname.replace(/^\[|\]$/g, "")) !== undefined)
-    return false;
-  return isTargetHost(hostname) && documentedHosts.some((pattern) => matchesHost(pattern, hostname));
+export function isDocumented({ origin }: URL, documentedHosts: readonly string[]): boolean {
+  return documentedRedirect(origin, documentedHosts) !== undefined;
 }

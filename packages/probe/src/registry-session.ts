@@ -102,8 +102,15 @@ export class RegistrySession {
   }
 
   #send({ method, path, headers = {} }: RegistryRequest): Promise<RegistryAnswer> {
-    const { promise, resolve } = Promise.withResolvers<RegistryAnswer>();
-    const fail = (error: unknown) => resolve({ kind: "ended", outcome: this.#failed ?? this.#brokenBy(error) });
+    const { promise, resolve: settle } = Promise.withResolvers<RegistryAnswer>();
+    let isSettled = false;
+    const resolve = (answer: RegistryAnswer) => {
+      isSettled = true;
+      settle(answer);
+    };
+    const fail = (error: unknown) => {
+      if (!isSettled) resolve({ kind: "ended", outcome: this.#failed ?? this.#brokenBy(error) });
+    };
     const host = authorityOf(this.#target, this.#trust !== undefined);
     const message = process.getBuiltinModule("node:http").request({
       agent: this.#agent,
@@ -112,9 +119,16 @@ export class RegistrySession {
       headers: { host, "user-agent": USER_AGENT, accept: "*/*", ...headers },
       maxHeaderSize: HEADERS_MAX_BYTES,
     });
-    message.once("response", (response) => readAnswer(response, resolve));
+    let hasResponse = false;
+    message.once("response", (response) => {
+      hasResponse = true;
+      readAnswer(response, resolve);
+    });
     message.on("error", fail);
-    message.once("close", () => fail({ code: "ECONNRESET" }));
+    // Node closes a request without an error after a 101 that was not requested. With a response its body decides.
+    message.once("close", () => {
+      if (!hasResponse) fail({ code: "ECONNRESET" });
+    });
     message.end();
     return promise;
   }
@@ -141,4 +155,5 @@ function readAnswer(response: IncomingMessage, resolve: (answer: RegistryAnswer)
   response.once("end", finish);
   // A body that breaks is judged by what has come of it.
   response.on("error", finish);
+  response.once("close", finish);
 }

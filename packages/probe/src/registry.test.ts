@@ -59,6 +59,7 @@ describe("the registry probe", () => {
     expect(seen).toEqual(["GET /v2/", `HEAD /v2/${OBJECT}`]);
     expect(connections).toBe(1);
     expect(sample.rtt?.source).toBe("kernel");
+    expect(sample.evidence.code).toBeUndefined();
   });
 
   it("takes another connection of a server that closes each", async () => {

@@ -531,6 +531,7 @@ describe("plans", () => {
     ipVersion: 4,
     cadenceMs: 1_000,
     timeoutMs: 950,
+    redirectScope: "",
     options: { case: "tcp", value: {} },
   };
   it.each([

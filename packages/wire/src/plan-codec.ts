@@ -19,6 +19,7 @@ import {
   type ProbeOptions,
   type ProxyEndpoint,
   RECORD_TYPES,
+  REDIRECT_SCOPES,
   type RegistryExpectation,
   TARGET_TEXT_WANTED,
   type Target,
@@ -102,7 +103,17 @@ export function planFromWire(wire: WirePlan): Decoded<Plan> {
 type TargetInit = Exclude<MessageInitShape<typeof TargetSchema>, { $typeName: string }>;
 
 function targetInit(target: Target, caPems: string[]): TargetInit {
-  const { requirementId, host, port, family, cadenceMs, timeoutMs, proxy, inTunnel = false } = target;
+  const {
+    requirementId,
+    host,
+    port,
+    family,
+    cadenceMs,
+    timeoutMs,
+    proxy,
+    inTunnel = false,
+    redirectScope = "",
+  } = target;
   return {
     requirementId,
     host,
@@ -112,6 +123,7 @@ function targetInit(target: Target, caPems: string[]): TargetInit {
     timeoutMs,
     options: optionsToWire(target.options, caPems),
     inTunnel,
+    redirectScope,
     ...(proxy === undefined ? {} : { proxy: proxyInit(proxy, caPems) }),
   };
 }
@@ -190,6 +202,9 @@ function targetFromWire(field: string, wire: WireTarget, caPems: readonly string
     ...(proxy === undefined ? {} : { proxy }),
     family: oneOf(`${field}.ip_version`, wire.ipVersion, [4, 6] as const),
     ...(wire.inTunnel ? { inTunnel: withoutProxy(`${field}.in_tunnel`, proxy) } : {}),
+    ...(wire.redirectScope === ""
+      ? {}
+      : { redirectScope: oneOf(`${field}.redirect_scope`, wire.redirectScope, REDIRECT_SCOPES) }),
     options,
     cadenceMs: integer(`${field}.cadence_ms`, wire.cadenceMs, CADENCE_MS.min, CADENCE_MS.max),
     timeoutMs: integer(`${field}.timeout_ms`, wire.timeoutMs, TIMEOUT_MS.min, TIMEOUT_MS.max),

@@ -184,7 +184,11 @@ export const WIRE_LIMITS: ReadonlyMap<string, MessageLimits> = new Map([
   limit<report.TalosView>("lifeline.v1.TalosView", { siderolinkHost: TEXT, wireguardEndpoint: TEXT }),
 
   limit<report.Plan>("lifeline.v1.Plan", { revision: IDENTIFIER, caPems: CA_PEMS, targets: PLAN_TARGETS }),
-  limit<report.Target>("lifeline.v1.Target", { requirementId: IDENTIFIER, host: IDENTIFIER }),
+  limit<report.Target>("lifeline.v1.Target", {
+    requirementId: IDENTIFIER,
+    host: IDENTIFIER,
+    redirectScope: IDENTIFIER,
+  }),
   limit<report.TlsOptions>("lifeline.v1.TlsOptions", { alpn: OPTIONS }),
   limit<report.HttpOptions>("lifeline.v1.HttpOptions", {
     method: IDENTIFIER,

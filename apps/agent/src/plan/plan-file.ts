@@ -4,7 +4,7 @@
  * The shape is checked here. The limits are checked by the codec that checks a collector's plan, so there is one set of
  * limits. A target's id follows from its other fields; an id in the document must be that one.
  */
-import { PROXY_SCHEMES, RECORD_TYPES, type Target, targetId } from "@lifeline/measure";
+import { PROXY_SCHEMES, RECORD_TYPES, REDIRECT_SCOPES, type Target, targetId } from "@lifeline/measure";
 import {
   ConfigError,
   integerOf,
@@ -117,6 +117,8 @@ const target = mapping({
       trust: v.exactOptional(trust),
     }),
   ),
+  inTunnel: v.exactOptional(v.literal(true, "true")),
+  redirectScope: v.exactOptional(wordOf(REDIRECT_SCOPES)),
   options,
   cadenceMs: number,
   timeoutMs: number,

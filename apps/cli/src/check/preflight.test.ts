@@ -1,4 +1,11 @@
-import { deploymentFrom, loadCatalogue, loadInterception, type Resolution, resolve } from "@lifeline/catalogue";
+import {
+  deploymentFrom,
+  type LearnedRedirect,
+  loadCatalogue,
+  loadInterception,
+  type Resolution,
+  resolve,
+} from "@lifeline/catalogue";
 import { type ManualClock, manualClock, type Reason, type Sample, type Target } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
 import { EXIT, exitCodeOf } from "../exit-code.ts";
@@ -43,11 +50,38 @@ function preflight(clock: ManualClock, probe: Probe, rest: Partial<Preflight> = 
   const node = { probe, clockOffsetMs: () => undefined };
   const { signal } = new AbortController();
   const interception = loadInterception();
-  const joined = { isConfiguredToJoin: false, remarks: [] };
+  const joined = { isConfiguredToJoin: false, remarks: [], resolutionWith: () => resolution };
   return { resolution, hostname: "here", durationS: 10, clock, node, interception, signal, ...joined, ...rest };
 }
 
 describe("a preflight", () => {
+  it("measures a documented host as soon as an endpoint redirects to it", async () => {
+    const clock = manualClock(0);
+    const rows = (redirects: readonly LearnedRedirect[]) => {
+      const all = resolve(loadCatalogue(), deployment, { ...facts, redirects });
+      return { ...all, rows: all.rows.filter(({ requirement: { id } }) => id === "node-ghcr") };
+    };
+    const blobs = "pkg-containers.githubusercontent.com";
+    const probe: Probe = async (target) => {
+      const redirected = { address: "203.0.113.1", redirects: [`https://${blobs}`] };
+      const evidence = target.options.probe === "registry" ? redirected : {};
+      const reason = target.host === blobs && target.options.probe === "tls" ? "reset" : "answered";
+      return { ...sampleOf(target, clock, reason, 2), evidence };
+    };
+    const model = await finished(
+      runPreflight(preflight(clock, probe, { resolution: rows([]), resolutionWith: rows })),
+      clock,
+    );
+    const found = model.rows.map(({ target, probe: kind, verdict }) => [target, kind, verdict]);
+    expect(found).toEqual([
+      ["ghcr.io:443", "tcp", "met"],
+      ["ghcr.io:443", "tls", "met"],
+      ["ghcr.io:443", "registry", "met"],
+      [`${blobs}:443`, "tcp", "met"],
+      [`${blobs}:443`, "tls", "unmet"],
+    ]);
+  });
+
   it("probes each target once a second for the time given, and judges as the collector does", async () => {
     const clock = manualClock(0);
     const begun = new Map<string, number[]>();

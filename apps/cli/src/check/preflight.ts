@@ -5,11 +5,20 @@
  *    counted (M3). Every target has its first tick within the first second, so the shortest run measures them all.
  * 2. At most {@link MAX_IN_FLIGHT} attempts are in flight (S2). Their ticks are spread over the second.
  * 3. A run is short, so a target that fails is not probed in bursts: its ordinary attempts confirm the failure (P1).
- * 4. What only a collector knows, such as another node with the same id, is neither met nor unknown here (M4).
- * 5. What a host that has not joined cannot prove stays unknown, is named below the rows, and is not counted: else no
+ * 4. A documented host that an endpoint redirects to becomes a target as soon as it is seen.
+ * 5. What only a collector knows, such as another node with the same id, is neither met nor unknown here (M4).
+ * 6. What a host that has not joined cannot prove stays unknown, is named below the rows, and is not counted: else no
  *    check before a node exists could pass.
  */
-import { type InterceptionSigns, type Resolution, type ResolvedRow, resolvedTargets } from "@lifeline/catalogue";
+import {
+  type InterceptionSigns,
+  isSameRedirects,
+  type LearnedRedirect,
+  learnRedirect,
+  type Resolution,
+  type ResolvedRow,
+  resolvedTargets,
+} from "@lifeline/catalogue";
 import { type Clock, NS_PER_MS, pause, type Target } from "@lifeline/measure";
 import { type LocalNode, Prober } from "@lifeline/prober";
 import { DEFAULT_THRESHOLDS, judgementContextOf, judgeNode, type RowVerdict } from "@lifeline/verdict";
@@ -38,6 +47,8 @@ export const MAX_IN_FLIGHT = 64;
 /** What a run measures, and with what. */
 export interface Preflight {
   readonly resolution: Resolution;
+  /** The resolution with the hosts that endpoints have redirected this host to. */
+  readonly resolutionWith: (redirects: readonly LearnedRedirect[]) => Resolution;
   /** The name of this host in the rows. */
   readonly hostname: string;
   /** How long targets are probed, s. */
@@ -56,13 +67,13 @@ export interface Preflight {
 /** Measures, then judges. Rejects only on a defect of a probe. */
 export async function runPreflight(preflight: Preflight): Promise<StatusModel> {
   const { clock, durationS, hostname, node, interception, isConfiguredToJoin } = preflight;
-  const windows = await measure(preflight);
+  const { windows, measured } = await measure(preflight);
   const nowMs = clock.wallMs();
   const clockOffsetMs = node.clockOffsetMs();
   const isClockKnown = clockOffsetMs !== undefined;
   const resolution = {
-    ...preflight.resolution,
-    rows: preflight.resolution.rows.map((row) => judgedHere(row, isClockKnown)),
+    ...measured,
+    rows: measured.rows.map((row) => judgedHere(row, isClockKnown)),
   };
   // The whole run is judged. Attempts that began in its last second may end a few seconds after it.
   const lookbackMs = Math.max(DEFAULT_THRESHOLDS.lookbackMs, 2 * durationS * 1_000);
@@ -128,16 +139,35 @@ function notJudged({ requirement }: ResolvedRow, why: string): ResolvedRow {
   return { requirement, kind: "not-applicable", why };
 }
 
-/** The windows of each target, by its id. */
-async function measure(preflight: Preflight): Promise<ReadonlyMap<string, readonly Window[]>> {
-  const { resolution, hostname, durationS, clock, node, signal } = preflight;
+/** What a run measured. */
+interface Measured {
+  /** With the targets that the run found by itself. */
+  readonly measured: Resolution;
+  /** The windows of each target, by its id. */
+  readonly windows: ReadonlyMap<string, readonly Window[]>;
+}
+
+async function measure(preflight: Preflight): Promise<Measured> {
+  const { resolutionWith, hostname, durationS, clock, node, signal } = preflight;
   const windows = new Map<string, Window[]>();
   const defects: unknown[] = [];
-  const targets = resolvedTargets(resolution).map((target) => ({ ...target, cadenceMs: cadenceOf(target, durationS) }));
+  let redirects: readonly LearnedRedirect[] = [];
+  let measured = preflight.resolution;
+  const targets = () =>
+    resolvedTargets(measured).map((target) => ({ ...target, cadenceMs: cadenceOf(target, durationS) }));
   const prober = new Prober({
     clock,
     nodeId: hostname,
-    probe: node.probe,
+    async probe(target) {
+      const sample = await node.probe(target);
+      const known = redirects;
+      redirects = learnRedirect(known, target, sample.evidence, sample.endedAtMs);
+      if (!isSameRedirects(known, redirects)) {
+        measured = resolutionWith(redirects);
+        prober.setTargets(targets());
+      }
+      return sample;
+    },
     bursts: false,
     firstTickWithinMs: FIRST_TICK_WITHIN_MS,
     untilNs: clock.monotonicNs() + durationS * 1_000 * NS_PER_MS,
@@ -148,11 +178,11 @@ async function measure(preflight: Preflight): Promise<ReadonlyMap<string, readon
     },
     onDefect: (_, error) => defects.push(error),
   });
-  prober.setTargets(targets);
+  prober.setTargets(targets());
   await pause(clock, durationS * 1_000, signal);
   await prober.finish(signal);
   if (defects.length > 0) throw defects[0];
-  return windows;
+  return { measured, windows };
 }
 
 /**

@@ -4,6 +4,7 @@ import {
   type Deployment,
   deploymentFrom,
   isConfiguredToJoin,
+  type LearnedRedirect,
   loadCatalogueFor,
   loadDeployment,
   loadInterception,
@@ -88,16 +89,18 @@ async function check(flags: CheckFlags, session: Session): Promise<void> {
   const node = host.openNode({ clock, random, environment });
   try {
     for (const warning of node.warnings) await stderr.write(`warning: ${warning}\n`);
-    const resolution = narrowed(resolutionFor(flags, caFile, node, host.hostname), only);
     const facts = node.facts();
+    const resolutionOf = resolverFor(flags, caFile, facts, host.hostname);
+    const resolutionWith = (redirects: readonly LearnedRedirect[]) => narrowed(resolutionOf(redirects), only);
+    const resolution = resolutionWith([]);
     const remarks = isVersionAssumed(flags, facts, resolution)
       ? [`Judged for Talos ${resolution.catalogueVersion}, the catalogue's version; --talos-version names another.`]
       : [];
     await session.show(async (signal) => {
       await announce(resolution, flags.seconds, stderr);
-      const measured = { resolution, durationS: flags.seconds, hostname: host.hostname, clock, node, signal };
-      const judged = { interception: loadInterception(), isConfiguredToJoin: isConfiguredToJoin(facts), remarks };
-      return statusView(await runPreflight({ ...measured, ...judged }));
+      const resolved = { resolution, resolutionWith, interception: loadInterception() };
+      const measured = { ...resolved, durationS: flags.seconds, hostname: host.hostname, clock, node, signal };
+      return statusView(await runPreflight({ ...measured, isConfiguredToJoin: isConfiguredToJoin(facts), remarks }));
     });
   } finally {
     node.close();
@@ -109,19 +112,24 @@ async function announce(resolution: Resolution, durationS: number, stderr: Outpu
   if (stderr.isTTY) await stderr.write(`probing ${count} ${count === 1 ? "target" : "targets"} for ${durationS} s …\n`);
 }
 
-/** Every row of the deployment's catalogue for this node. @throws CliError `usage`, CatalogueError. */
-function resolutionFor(flags: CheckFlags, caFile: string | undefined, node: LocalNode, nodeId: string): Resolution {
+/** Resolves every row of the deployment's catalogue for this node. @throws CliError `usage`, CatalogueError. */
+function resolverFor(
+  flags: CheckFlags,
+  caFile: string | undefined,
+  facts: ReturnType<LocalNode["facts"]>,
+  nodeId: string,
+): (redirects: readonly LearnedRedirect[]) => Resolution {
   const deployment = deploymentOf(flags, caFile);
   const { deployment: path = "command line" } = flags;
   const catalogue = loadCatalogueFor(deployment, dirname(path));
   refuseUnmatchedMirrors(basename(path), deployment, catalogue);
-  const facts = node.facts();
-  return resolve(catalogue, deployment, {
+  const here = {
     ...facts,
     nodeId,
-    roles: flags.role ?? ["talos-node"],
+    roles: flags.role ?? (["talos-node"] as const),
     talosVersion: flags.talosVersion ?? facts.talosVersion ?? catalogue.version,
-  });
+  };
+  return (redirects) => resolve(catalogue, deployment, { ...here, redirects });
 }
 
 /** Whether no version was given or found, and a row depends on it. */

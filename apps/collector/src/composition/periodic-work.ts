@@ -2,6 +2,7 @@
 import type { Timer } from "@lifeline/measure";
 import type { Config } from "../config/config.ts";
 import { ClockSteps } from "../fleet/clock-steps.ts";
+import { nodeRecordOf } from "../fleet/node-record.ts";
 import { applyNodeEvent } from "../fleet/node-state.ts";
 import { RetentionJob } from "../retention/retention-job.ts";
 import { startRollUps } from "../retention/roll-up-job.ts";
@@ -45,9 +46,21 @@ export class PeriodicWork {
     const { clock } = this.#world;
     this.#followClock();
     if (fleet.updateCadences(clock.wallMs())) this.#touchAll();
+    this.#followRedirects();
     judging.tick();
     ingest.streams.endExpired();
     this.#ticking = clock.after(TICK_MS, () => this.#tick());
+  }
+
+  /** Learned hosts are facts of a node: they are kept, so that a start plans and judges as before (J1). */
+  #followRedirects(): void {
+    const { fleet, judging, store } = this.#core;
+    const nowMs = this.#world.clock.wallMs();
+    for (const node of fleet.followRedirects(nowMs)) {
+      judging.touch(node);
+      // What the store refuses is saved with the next Hello or the next change.
+      void store.submit("saveNode", nodeRecordOf(node, nowMs, undefined)).catch(() => undefined);
+    }
   }
 
   #followClock(): void {

@@ -128,3 +128,82 @@ describe("the fleet", () => {
     expect([...fleet.nodes.keys()]).toEqual(["n1", "n2"]);
   });
 });
+
+describe("the hosts of redirects", () => {
+  const registry = parseCatalogue(
+    "test.yaml",
+    `
+schema: 1
+version: v1.13
+title: test
+requirements:
+  - id: hub
+    purpose: test
+    source: { document: d, version: v1, section: s }
+    from: talos-node
+    deployments: [on-prem]
+    obligation: required
+    protocol: tcp
+    port: 443
+    place: { kind: hosts, hosts: [hub.test, blobs.test] }
+    published: { value: x }
+    effective: { value: x, evidence: [] }
+    probes: [{ probe: registry, trust: public }]
+`,
+  );
+  const HUB = "hub|registry|hub.test:443/v2|ipv4";
+  const facts: NodeDescription["facts"] = { nodeId: "n", roles: ["talos-node"], families: [4] };
+  const description = { facts, hostname: "h", agentVersion: "1", addresses: [], observedEndpoint: undefined };
+  const ids = (node: Node) => node.plan.targets.map(({ id }) => id);
+  const DERIVED = ["hub|tcp|blobs.test:443|ipv4", "hub|tls|blobs.test:443|ipv4"];
+
+  function start() {
+    const fleet = new Fleet({ catalogue: registry, deployment }, { onOverflow: () => {} });
+    const node = fleet.admit(description, 1_000);
+    if (node === undefined) throw new Error("no room");
+    return { fleet, node };
+  }
+
+  function redirected(endMs: number) {
+    const evidence = { address: "203.0.113.1", redirects: ["https://blobs.test"] };
+    const state = { watched: 0, stateLength: 1, stateStartedAtMs: endMs };
+    const run = { ordinal: 1, outcomeClass: "good" as const, length: 1, startedAtMs: endMs, lossRun: 0, ...state };
+    const last = { endedAtMs: endMs, reason: "answered" as const, phase: "first-byte" as const, run, evidence };
+    return { ...window(endMs, HUB), last };
+  }
+
+  it("are planned once windows show them, and offered once", () => {
+    const { fleet, node } = start();
+    const offered: string[][] = [];
+    applyNodeEvent(node, {
+      kind: "session-started",
+      session: { offerPlan: ({ targets }) => offered.push(targets.map(({ id }) => id)), end: () => {} },
+    });
+    take(node, report(5_000, [redirected(5_000)]), 5_000);
+    expect(fleet.followRedirects(5_000)).toEqual([node]);
+    expect(ids(node)).toEqual(expect.arrayContaining(DERIVED));
+    expect(fleet.followRedirects(6_000)).toEqual([]);
+    expect(offered).toHaveLength(1);
+  });
+
+  it("are facts of the node, which a new Hello does not change, and which a start takes from the store", () => {
+    const { fleet, node } = start();
+    take(node, report(5_000, [redirected(5_000)]), 5_000);
+    fleet.followRedirects(5_000);
+    fleet.admit(description, 6_000);
+    expect(ids(node)).toEqual(expect.arrayContaining(DERIVED));
+    const again = new Fleet({ catalogue: registry, deployment }, { onOverflow: () => {} });
+    const rehydrated = again.admit({ ...description, facts: node.facts }, 7_000);
+    expect(rehydrated && ids(rehydrated)).toEqual(expect.arrayContaining(DERIVED));
+  });
+
+  it("go an hour after they were last seen", () => {
+    const { fleet, node } = start();
+    take(node, report(5_000, [redirected(5_000)]), 5_000);
+    fleet.followRedirects(5_000);
+    expect(fleet.followRedirects(5_000 + 3_599_000)).toEqual([]);
+    expect(fleet.followRedirects(5_000 + 3_600_000)).toEqual([node]);
+    expect(ids(node)).not.toEqual(expect.arrayContaining(DERIVED));
+    expect(node.facts.redirects).toBeUndefined();
+  });
+});

@@ -1,7 +1,7 @@
 /** The nodes that the collector knows, in memory. Everything here can be rebuilt from the store. */
-import { resolve } from "@lifeline/catalogue";
+import { isSameRedirects, keptRedirects, resolve } from "@lifeline/catalogue";
 import type { Requirements } from "../judging/requirements.ts";
-import { isActive, type Node, type NodeDescription } from "./node.ts";
+import { isActive, type Node, type NodeDescription, nodeNowMs } from "./node.ts";
 import { applyNodeEvent, createNode, type NodeOptions, type NodeOverflow } from "./node-state.ts";
 import { SeriesBudget } from "./series-budget.ts";
 
@@ -60,6 +60,21 @@ export class Fleet {
       node.session?.offerPlan(node.plan);
     }
     return true;
+  }
+
+  /**
+   * Plans the hosts of redirects that nodes have seen of late, and no longer those that they have not; offers the new
+   * plans. Returns the nodes whose facts changed.
+   */
+  followRedirects(nowMs: number): readonly Node[] {
+    return [...this.#nodes.values()].filter((node) => {
+      const redirects = keptRedirects(node.redirects, nodeNowMs(node, nowMs));
+      if (isSameRedirects(redirects, node.facts.redirects ?? [])) return false;
+      applyNodeEvent(node, { kind: "redirects-kept", redirects });
+      this.#plan(node, nowMs);
+      node.session?.offerPlan(node.plan);
+      return true;
+    });
   }
 
   /** Drops those of the nodes that are not connected. */

@@ -1,5 +1,5 @@
 /** Everything that can change a node. The set is closed: node-state.ts handles each kind. */
-import type { Resolution } from "@lifeline/catalogue";
+import type { LearnedRedirect, Resolution } from "@lifeline/catalogue";
 import type { Incident, IncidentState, PreviousVerdict, RowVerdict } from "@lifeline/verdict";
 import type { Report } from "@lifeline/wire";
 import type { ClockSample, Node, NodeDescription, Session } from "./node.ts";
@@ -11,6 +11,8 @@ type StoredContact = Pick<Node, "firstSeenMs" | "lastReportMs" | "clockOffsetMs"
 export type NodeEvent =
   /** A Hello was admitted, and the store has it. */
   | { readonly kind: "described"; readonly description: NodeDescription }
+  /** The hosts of redirects that it should measure have changed. */
+  | { readonly kind: "redirects-kept"; readonly redirects: readonly LearnedRedirect[] }
   /** What it should measure was resolved, in a fleet of so many active nodes. */
   | { readonly kind: "planned"; readonly resolution: Resolution; readonly fleetSize: number; readonly nowMs: number }
   /** A boot (hexadecimal id) has opened a stream. */

@@ -5,9 +5,10 @@
  *    the same state.
  * 2. A report changes its node in place. Nothing is copied: 10,000 nodes report all the time.
  */
-import { resolvedTargets } from "@lifeline/catalogue";
-import { NS_PER_MS } from "@lifeline/measure";
+import { type LearnedRedirect, learnRedirect, type NodeFacts, resolvedTargets } from "@lifeline/catalogue";
+import { NS_PER_MS, type Target } from "@lifeline/measure";
 import { rowKey } from "@lifeline/verdict";
+import type { Window } from "@lifeline/window";
 import { makePlan } from "@lifeline/wire";
 import { REPORT_WAITS_MAX_MS } from "../store/record.ts";
 import { createQuota } from "../streams/quota.ts";
@@ -58,6 +59,7 @@ export function createNode(description: NodeDescription, nowMs: number, options:
     boots: new BootHistory(),
     firstSeenMs: nowMs,
     lastReportMs: undefined,
+    redirects: facts.redirects ?? [],
     resolution: { catalogueVersion: "", rows: [] },
     plan: makePlan([]),
     recent: new RecentWindows(),
@@ -84,6 +86,9 @@ export function applyNodeEvent(node: Node, event: NodeEvent): void {
   switch (event.kind) {
     case "described":
       describe(state, event);
+      break;
+    case "redirects-kept":
+      keepRedirects(state, event);
       break;
     case "planned":
       plan(state, event);
@@ -141,11 +146,21 @@ export function applyNodeEvent(node: Node, event: NodeEvent): void {
 }
 
 function describe(state: NodeState, { description }: Of<"described">): void {
-  state.facts = description.facts;
+  // A Hello does not say what the node's windows have shown.
+  state.facts = withRedirects(description.facts, description.facts.redirects ?? state.facts.redirects ?? []);
   state.hostname = description.hostname;
   state.agentVersion = description.agentVersion;
   state.addresses = description.addresses;
   state.observedEndpoint = description.observedEndpoint;
+}
+
+function keepRedirects(state: NodeState, { redirects }: Of<"redirects-kept">): void {
+  state.redirects = redirects;
+  state.facts = withRedirects(state.facts, redirects);
+}
+
+function withRedirects({ redirects: _, ...facts }: NodeFacts, redirects: readonly LearnedRedirect[]): NodeFacts {
+  return redirects.length === 0 ? facts : { ...facts, redirects };
 }
 
 function plan(state: NodeState, { resolution, fleetSize, nowMs }: Of<"planned">): void {
@@ -181,7 +196,9 @@ function takeReport(state: NodeState, { report, receivedAtMs, isCounted }: Of<"r
   const nowMs = nodeNowMs(state, receivedAtMs);
   const latestMs = nowMs + RECENT_MS;
   const lookbacks = lookbacksOf(state);
+  const targets = new Map(state.plan.targets.map((target) => [target.id, target]));
   for (const window of report.windows) {
+    learn(state, targets.get(window.targetId), window);
     const lookbackMs = lookbacks.get(window.targetId);
     if (lookbackMs === undefined) {
       state.onOverflow("unplanned-windows");
@@ -196,6 +213,12 @@ function takeReport(state: NodeState, { report, receivedAtMs, isCounted }: Of<"r
     const lookbackMs = lookbacks.get(targetId);
     return lookbackMs === undefined ? undefined : nowMs - lookbackMs;
   }, latestMs);
+}
+
+/** Where a window shows a redirect, its host is kept. */
+function learn(state: NodeState, target: Target | undefined, { last }: Window): void {
+  if (target === undefined || last?.evidence.redirects === undefined) return;
+  state.redirects = learnRedirect(state.redirects, target, last.evidence, last.endedAtMs);
 }
 
 function judge(state: NodeState, { rows, incidents, deferredIncidents }: Of<"judged">): void {

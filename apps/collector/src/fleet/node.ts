@@ -1,5 +1,5 @@
 /** One node as the rest of the collector reads it. Only node-state.ts writes. */
-import { type NodeFacts, type Resolution, resolvedTargets } from "@lifeline/catalogue";
+import { type LearnedRedirect, type NodeFacts, type Resolution, resolvedTargets } from "@lifeline/catalogue";
 import type { RpcError } from "@lifeline/rpc";
 import {
   DEFAULT_THRESHOLDS,
@@ -57,6 +57,8 @@ export interface Node extends NodeDescription {
   readonly firstSeenMs: number;
   /** When its latest report arrived; undefined: none has. */
   readonly lastReportMs: number | undefined;
+  /** Hosts that its endpoints redirect to, as its windows show them; `facts` has those that are planned. */
+  readonly redirects: readonly LearnedRedirect[];
   readonly resolution: Resolution;
   readonly plan: Plan;
   readonly recent: Pick<RecentWindows, "of" | "copy">;

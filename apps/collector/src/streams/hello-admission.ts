@@ -5,7 +5,8 @@ import type { reportPb } from "@lifeline/wire";
 import type { SelfMetrics } from "../export/self-metrics.ts";
 import { nextOffsetMs } from "../fleet/clock-offset.ts";
 import type { Fleet } from "../fleet/fleet.ts";
-import type { Node, ObservedFrom } from "../fleet/node.ts";
+import type { Node } from "../fleet/node.ts";
+import { nodeRecordOf } from "../fleet/node-record.ts";
 import { applyNodeEvent } from "../fleet/node-state.ts";
 import { readJudgement, type StoredJudgement } from "../fleet/rehydrate.ts";
 import type { StreamPrincipal } from "../identity/access.ts";
@@ -85,17 +86,18 @@ export class HelloAdmission {
    * what the node reports now.
    */
   async #save(
-    { facts, hostname, agentVersion, addresses, observedEndpoint }: AdmittedHello,
+    hello: AdmittedHello,
     { peerAddress }: HelloStream,
     seenAtMs: number,
     clockOffsetMs: number | undefined,
   ): Promise<StoredJudgement | undefined> {
     const { fleet, store } = this.#parts;
-    const { nodeId } = facts;
-    const observedFrom: ObservedFrom = { addresses, observedEndpoint, peerAddress };
-    const described = { nodeId, hostname, agentVersion, factsJson: JSON.stringify(facts) };
-    const saved = { ...described, seenFromJson: JSON.stringify(observedFrom), seenAtMs, clockOffsetMs };
-    const result = await store.submit("saveNode", saved).catch(unavailable);
+    const { nodeId } = hello.facts;
+    // A Hello does not say which redirects the node's windows have shown.
+    const redirects = fleet.nodes.get(nodeId)?.facts.redirects;
+    const facts = redirects === undefined ? hello.facts : { ...hello.facts, redirects };
+    const record = nodeRecordOf({ ...hello, facts, peerAddress }, seenAtMs, clockOffsetMs);
+    const result = await store.submit("saveNode", record).catch(unavailable);
     if (result !== "known" || fleet.nodes.has(nodeId)) return undefined;
     return readJudgement(store, nodeId).catch(unavailable);
   }
