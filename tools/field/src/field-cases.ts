@@ -149,13 +149,21 @@ const PROXY_CASES: readonly FieldCase[] = [
   },
   {
     name: "06-socks-proxy",
-    what: "a SOCKS proxy, which Lifeline does not speak",
+    what: "a SOCKS 5 proxy",
     zone: PROXY_ZONE,
     deployment: PULLS,
-    environment: { HTTPS_PROXY: `socks5://${PROXY}:1080`, NO_PROXY },
+    environment: { HTTPS_PROXY: `socks5://${PROXY}:${PORTS.socks}`, NO_PROXY },
+    expected: [...OMNI_MET, { requirement: "node-ghcr", probe: "tls", verdict: "met" }],
+  },
+  {
+    name: "06-unsupported-proxy",
+    what: "a SOCKS 4 proxy, which Lifeline does not speak",
+    zone: PROXY_ZONE,
+    deployment: PULLS,
+    environment: { HTTPS_PROXY: `socks4://${PROXY}:${PORTS.socks}`, NO_PROXY },
     expected: [
       ...OMNI_MET,
-      { requirement: "node-ghcr", probe: "tls", verdict: "unknown", cause: "unsupported-proxy", names: "socks5" },
+      { requirement: "node-ghcr", probe: "tls", verdict: "unknown", cause: "unsupported-proxy", names: "socks4" },
     ],
   },
 ];

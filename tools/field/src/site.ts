@@ -17,6 +17,7 @@ export const PORTS = {
   dns: 53,
   proxy: 3_128,
   tlsProxy: 3_129,
+  socks: 1_080,
 } as const;
 
 const SERVICES = resolve(import.meta.dirname, "../../lab/dist/services/main.js");
@@ -38,6 +39,7 @@ export function serviceArguments({ node = {}, zone }: FieldCase, folder: string)
     ...flag("machine-api", at(PORTS.machineApi, "omni")),
     ...flag("proxy", at(PORTS.proxy, "proxy")),
     ...flag("tls-proxy", at(PORTS.tlsProxy, "proxy")),
+    ...flag("socks", at(PORTS.socks, "proxy")),
     ...flag("ntp", at(123, "time")),
     ...flag("nts-ke", at(4_460, "time")),
     ...flag(

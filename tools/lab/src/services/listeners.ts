@@ -12,6 +12,7 @@ import { type ModeTable, sameName } from "./mode-table.ts";
 import type { TlsMode } from "./modes.ts";
 import { KEY_EXCHANGE, openNtpServer } from "./ntp-server.ts";
 import { createPageServer, type PageServer } from "./pages.ts";
+import { openSocksProxy } from "./socks-proxy.ts";
 import { openTlsService } from "./tls-service.ts";
 import { requireAddresses, type Zone } from "./zone.ts";
 
@@ -32,6 +33,8 @@ export interface ListenerOptions {
   readonly proxy?: readonly ServiceEndpoint[];
   /** The same proxy over TLS, with a certificate of the private CA. */
   readonly tlsProxy?: readonly ServiceEndpoint[];
+  /** SOCKS 5, which reaches the same. */
+  readonly socks?: readonly ServiceEndpoint[];
   /** Plain NTP. */
   readonly ntp?: readonly ServiceEndpoint[];
   /** Key exchange of Network Time Security, with cookies for a time server that the lab does not have. */
@@ -63,7 +66,7 @@ export const PROXY_CREDENTIALS: ProxyCredentials = { user: "lab", password: "lab
 
 /** One open listener as the state shows it. */
 export interface ServiceListener extends ServiceEndpoint {
-  readonly name: "dns" | "web" | "machine-api" | "middlebox" | "proxy" | "ntp" | "nts-ke";
+  readonly name: "dns" | "web" | "machine-api" | "middlebox" | "proxy" | "socks" | "ntp" | "nts-ke";
 }
 
 /** One open listener. */
@@ -82,35 +85,49 @@ export async function openListeners(
 ): Promise<readonly OpenListener[]> {
   checkOptions(options);
   const open: OpenListener[] = [];
-  const add = async (name: OpenListener["name"], opening: Promise<OpenListener["gate"]>) => {
-    const gate = await opening;
-    open.push({ name, gate });
-    closers.push(() => gate.close());
+  const add = async <Endpoint extends ServiceEndpoint>(
+    name: OpenListener["name"],
+    endpoints: readonly Endpoint[] = [],
+    opening: (endpoint: Endpoint) => Promise<OpenListener["gate"]>,
+  ) => {
+    for (const endpoint of endpoints) {
+      const gate = await opening(endpoint);
+      open.push({ name, gate });
+      closers.push(() => gate.close());
+    }
   };
   const { clock, table, zone } = world;
   const drift = options.driftAddresses ?? DRIFT_ADDRESSES;
-  for (const endpoint of options.dns ?? []) await add("dns", openDnsServer({ endpoint, table, zone, drift }));
-
-  for (const endpoint of options.ntp ?? []) await add("ntp", openNtpServer(endpoint, clock));
+  await add("dns", options.dns, (endpoint) => openDnsServer({ endpoint, table, zone, drift }));
+  await add("ntp", options.ntp, (endpoint) => openNtpServer(endpoint, clock));
 
   const tls = createTlsServices(world, closers);
-  for (const endpoint of options.web ?? []) await add("web", tls.web(endpoint));
-  for (const endpoint of options.machineApi ?? []) await add("machine-api", tls.machineApi(endpoint));
-  for (const endpoint of options.ntsKe ?? []) await add("nts-ke", tls.ntsKe(endpoint));
-  for (const endpoint of options.middlebox ?? []) await add("middlebox", tls.middlebox(endpoint));
+  await add("web", options.web, tls.web);
+  await add("machine-api", options.machineApi, tls.machineApi);
+  await add("nts-ke", options.ntsKe, tls.ntsKe);
+  await add("middlebox", options.middlebox, tls.middlebox);
 
   const servers = open.filter(({ name }) => name === "web" || name === "machine-api").map(({ gate }) => gate);
   const reaches = [...servers, ...(options.proxyReaches ?? [])];
-  const credentials = options.proxyCredentials ?? PROXY_CREDENTIALS;
-  const proxy = { clock, table, zone, reaches, credentials };
-  for (const endpoint of options.proxy ?? []) await add("proxy", openConnectProxy({ ...proxy, endpoint }));
-  for (const endpoint of options.tlsProxy ?? []) {
-    await add("proxy", openConnectProxy({ ...proxy, endpoint, leaves: tls.leaves }));
-  }
+  const proxy = { clock, table, zone, reaches, credentials: options.proxyCredentials ?? PROXY_CREDENTIALS };
+  await add("proxy", options.proxy, (endpoint) => openConnectProxy({ ...proxy, endpoint }));
+  await add("proxy", options.tlsProxy, (endpoint) => openConnectProxy({ ...proxy, endpoint, leaves: tls.leaves }));
+  await add("socks", options.socks, (endpoint) => openSocksProxy({ ...proxy, endpoint }));
   return open;
 }
 
-const LISTS = ["dns", "web", "machineApi", "middlebox", "proxy", "tlsProxy", "ntp", "ntsKe", "proxyReaches"] as const;
+const LISTS = [
+  "dns",
+  "web",
+  "machineApi",
+  "middlebox",
+  "proxy",
+  "tlsProxy",
+  "socks",
+  "ntp",
+  "ntsKe",
+  "proxyReaches",
+] as const;
 
 function checkOptions(options: ListenerOptions): void {
   requireAddresses("driftAddresses", options.driftAddresses ?? DRIFT_ADDRESSES);

@@ -11,6 +11,7 @@ describe("the command line of the services", () => {
       middlebox: [],
       proxy: [],
       tlsProxy: [],
+      socks: [],
       ntp: [],
       ntsKe: [],
       proxyReaches: [],
@@ -19,7 +20,7 @@ describe("the command line of the services", () => {
 
   it("takes every flag", () => {
     const line = `--dns 10.0.0.1:53 --dns [fd00::1]:53 --web 10.0.0.1:443 --machine-api 10.0.0.1:8090
-      --middlebox 10.0.0.1:4443=10.0.0.1:443 --proxy 10.0.0.1:3128 --tls-proxy 10.0.0.1:3129
+      --middlebox 10.0.0.1:4443=10.0.0.1:443 --proxy 10.0.0.1:3128 --tls-proxy 10.0.0.1:3129 --socks 10.0.0.1:1080
       --ntp 10.0.0.1:123 --nts-ke 10.0.0.1:4460 --proxy-reaches 10.0.0.1:9443
       --omni-name omni.lab.test=10.0.0.1,fd00::1 --public-name ghcr.io=10.0.0.1 --issuer ghcr.io=Sectigo --drift 192.0.2.1
       --control /run/services.sock --ca-folder /run`;
@@ -38,6 +39,7 @@ describe("the command line of the services", () => {
       middlebox: [{ host: "10.0.0.1", port: 4443, upstream: omni }],
       proxy: [{ host: "10.0.0.1", port: 3128 }],
       tlsProxy: [{ host: "10.0.0.1", port: 3129 }],
+      socks: [{ host: "10.0.0.1", port: 1080 }],
       ntp: [{ host: "10.0.0.1", port: 123 }],
       ntsKe: [{ host: "10.0.0.1", port: 4460 }],
       proxyReaches: [{ host: "10.0.0.1", port: 9443 }],

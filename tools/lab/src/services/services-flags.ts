@@ -15,6 +15,7 @@ const REPEATABLE = [
   "middlebox",
   "proxy",
   "tls-proxy",
+  "socks",
   "ntp",
   "nts-ke",
   "proxy-reaches",
@@ -26,7 +27,7 @@ const REPEATABLE = [
 const SINGLE = ["control", "ca-folder"];
 
 /**
- * Reads `--dns|--web|--machine-api|--proxy|--tls-proxy|--ntp|--nts-ke|--proxy-reaches IP:PORT`,
+ * Reads `--dns|--web|--machine-api|--proxy|--tls-proxy|--socks|--ntp|--nts-ke|--proxy-reaches IP:PORT`,
  * `--middlebox IP:PORT=IP:PORT` (listens at = stands in front of), `--omni-name|--public-name NAME=IP[,IP…]`,
  * `--issuer NAME=ORGANISATION`, `--drift IP`, each as often as needed, `--control PATH` and `--ca-folder PATH`. IPv6 as
  * [::1]:443. Throws `bad-input` naming the flag.
@@ -52,6 +53,7 @@ export function readServicesFlags(args: readonly string[]): Omit<ServicesOptions
     middlebox: all("middlebox").map(readMiddlebox),
     proxy: endpoints("proxy"),
     tlsProxy: endpoints("tls-proxy"),
+    socks: endpoints("socks"),
     ntp: endpoints("ntp"),
     ntsKe: endpoints("nts-ke"),
     proxyReaches: endpoints("proxy-reaches"),
