@@ -50,6 +50,22 @@ describe("a target that fails has drifted", () => {
   });
 });
 
+describe("a public host that fails at a new address", () => {
+  it.each(["tls-filtered", "tls-intercepted"] as const)("keeps what the exchange shows: %s", (cause) => {
+    expect(after(failing(["a"], seen(["b"], "b"), { cause, thirdParty: true }))).toMatchObject({
+      cause,
+      evidence: "Seen. omni.test resolved to a before; it now resolves to b.",
+      nextStep: "Do.",
+    });
+  });
+
+  it("has new addresses to allow, and no zone that the site owns", () => {
+    const found = after(failing(["a"], seen(["b"], "b"), { thirdParty: true }));
+    expect(found.cause).toBe("dns-drift");
+    expect(found.nextStep).toMatch(/^Network team: allow the new addresses of omni\.test; if they are not its own, /);
+  });
+});
+
 describe("drift stays when the windows from before it are gone", () => {
   const aged = failing(undefined, seen(["b"], "b"));
   it.each<[string, Entry, Partial<PreviousVerdict> | undefined, string]>([

@@ -112,6 +112,7 @@ describe("TLS that is cut at a public host", () => {
     ["before TLS", { phase: "connect" }],
     ["after TLS", { phase: "first-byte" }],
     ["by its certificate", { reason: "tls-untrusted" }],
+    ["at Omni by silence", { reason: "handshake-timeout", parts: { service: "machine-api" } }],
     ["now and then", { parts: { verdict: "degraded" } }],
   ])("is left as it is when it fails %s", (_, given) => {
     const entry = cut(given);
