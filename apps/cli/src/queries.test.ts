@@ -87,9 +87,9 @@ describe("lifeline node", () => {
     expect(out).toBe(`\
 worker-1 (w1): connected, last report 0 s ago, agent 0.1.0
 
-REQUIREMENT     TARGET                   PROBE  VERDICT  CAUSE         LOSS (95 %)        P50/P95/MAX  SINCE
-machine-api     omni.example.com:8090    grpc   ✓ met                 0 % (0–28 %)  12.3/15.1/20.4 ms    1 h
-node-discovery  discovery.talos.dev:443  tls    ✗ unmet  timeout  100 % (72–100 %)                  —   12 s
+REQUIREMENT     TARGET                   PROBE  VERDICT  CAUSE     FAIL       LOSS (95 %)        P50/P95/MAX  SINCE
+machine-api     omni.example.com:8090    grpc   ✓ met              0/10      0 % (0–28 %)  12.3/15.1/20.4 ms    1 h
+node-discovery  discovery.talos.dev:443  tls    ✗ unmet  timeout  10/10  100 % (72–100 %)                  —   12 s
 
 1 of 2 required rows met · 1 unmet
 
@@ -97,8 +97,8 @@ node-discovery  discovery.talos.dev:443  tls    ✗ unmet  timeout  100 % (72–
     discovery.talos.dev on 443/TCP
 
 Incidents
-ID  NODE      REQUIREMENT     VERDICT  CAUSE    START                     LASTED  EVIDENCE
- 7  worker-1  node-discovery  ✗ unmet  timeout  2026-03-01T11:59:48Z  12 s, open  10 of 10 went unanswered
+ID  NODE      REQUIREMENT     VERDICT  CAUSE    START                     LASTED  FAIL  EVIDENCE
+ 7  worker-1  node-discovery  ✗ unmet  timeout  2026-03-01T11:59:48Z  12 s, open     —  10 of 10 went unanswered
 
 Reports by boot of the agent
 BOOT      SEQUENCES  REPORTS  WINDOWS  MISSING  TWICE
@@ -124,11 +124,11 @@ abababab  1–9              8       80        1      2
     expect(out).toBe(`\
 worker-1 (w1): connected, last report 0 s ago, agent 0.1.0
 
-REQUIREMENT          TARGET                    PROBE  VERDICT  CAUSE               LOSS (95 %)        P50/P95/MAX  SINCE
-node-ghcr            ghcr.io:443…0.0.0.8:3128  tls    ✓ met                       0 % (0–28 %)  12.3/15.1/20.4 ms    1 h
-node-ghcr            ghcr.io:443 (compared)    tls    ✗ unmet  timeout        100 % (72–100 %)                  —   12 s
-siderolink-endpoint  10.0.0.1:50180            udp    ✓ met    UDP confirmed                 —                  —      —
-siderolink-endpoint  10.0.0.1:50180            stamp  ✓ met    UDP confirmed                 —                  —      —
+REQUIREMENT         TARGET              PROBE  VERDICT  CAUSE           FAIL       LOSS (95 %)        P50/P95/MAX  SINCE
+node-ghcr           ghcr.io:….0.8:3128  tls    ✓ met                    0/10      0 % (0–28 %)  12.3/15.1/20.4 ms    1 h
+node-ghcr           ghcr.io:…compared)  tls    ✗ unmet  timeout        10/10  100 % (72–100 %)                  —   12 s
+siderolink-endpoi…  10.0.0.1:50180      udp    ✓ met    UDP confirmed      —                 —                  —      —
+siderolink-endpoi…  10.0.0.1:50180      stamp  ✓ met    UDP confirmed      —                 —                  —      —
 
 3 of 3 required rows met
 
@@ -173,9 +173,9 @@ describe("lifeline incidents", () => {
     const listIncidents = async () => ({ generatedUnixMs, incidents: [INCIDENT, ended] });
     const { out, exitCode } = await runAgainst(["incidents"], { listIncidents }, options);
     expect(out).toBe(`\
-ID  NODE      REQUIREMENT     VERDICT  CAUSE    START                     LASTED  EVIDENCE
- 7  worker-1  node-discovery  ✗ unmet  timeout  2026-03-01T11:59:48Z  12 s, open  10 of 10 went unanswered
- 6  worker-1  node-discovery  ✗ unmet  timeout  2026-03-01T11:59:48Z        10 s  10 of 10 went unanswered
+ID  NODE      REQUIREMENT     VERDICT  CAUSE    START                     LASTED  FAIL  EVIDENCE
+ 7  worker-1  node-discovery  ✗ unmet  timeout  2026-03-01T11:59:48Z  12 s, open     —  10 of 10 went unanswered
+ 6  worker-1  node-discovery  ✗ unmet  timeout  2026-03-01T11:59:48Z        10 s     —  10 of 10 went unanswered
 `);
     expect(exitCode).toBe(1);
   });

@@ -12,10 +12,10 @@ describe("lifeline status", () => {
   it("shows each row with verdict, cause, loss with its interval, latency and age, then what to do (J2)", async () => {
     const { out, err, exitCode } = await runAgainst(["status"], { listVerdicts: all }, terminal(140));
     expect(out).toBe(`\
-REQUIREMENT          TARGET                   PROBE  VERDICT    CAUSE             LOSS (95 %)        P50/P95/MAX  SINCE
-machine-api          omni.example.com:8090    grpc   ✓ met                       0 % (0–28 %)  12.3/15.1/20.4 ms    1 h
-node-discovery       discovery.talos.dev:443  tls    ✗ unmet    timeout      100 % (72–100 %)                  —   12 s
-siderolink-endpoint  [2001:db8::10]:50180     udp    ? unknown  no-evidence                 —                  —      —
+REQUIREMENT          TARGET                   PROBE  VERDICT    CAUSE         FAIL       LOSS (95 %)        P50/P95/MAX  SINCE
+machine-api          omni.example.com:8090    grpc   ✓ met                    0/10      0 % (0–28 %)  12.3/15.1/20.4 ms    1 h
+node-discovery       discovery.talos.dev:443  tls    ✗ unmet    timeout      10/10  100 % (72–100 %)                  —   12 s
+siderolink-endpoint  [2001:db8::10]:50180     udp    ? unknown  no-evidence      —                 —                  —      —
 
 1 of 3 required rows met · 1 unmet · 1 unknown · 1 not applicable (--output wide shows them)
 
@@ -29,10 +29,10 @@ siderolink-endpoint  [2001:db8::10]:50180     udp    ? unknown  no-evidence     
   it("fits 80 columns by cutting texts, never figures, and keeps the port of a target", async () => {
     const { out } = await runAgainst(["status"], { listVerdicts: all }, terminal(80));
     expect(out).toBe(`\
-REQUIREMENT TARGET     VERDICT   CAUSE       LOSS (95 %)       P50/P95/MAX SINCE
-machine-api omni…:8090 ✓ met                0 % (0–28 %) 12.3/15.1/20.4 ms   1 h
-node-disco… disc…v:443 ✗ unmet   timeo… 100 % (72–100 %)                 —  12 s
-siderolink… [200…50180 ? unknown no-ev…                —                 —     —
+REQUIREMENT TARGET     VERDICT   CAUSE       FAIL      LOSS (95 %)     P95 SINCE
+machine-api omni…:8090 ✓ met                 0/10     0 % (0–28 %) 15.1 ms   1 h
+node-disco… disc…v:443 ✗ unmet   timeout    10/10 100 % (72–100 %)       —  12 s
+siderolink… [200…50180 ? unknown no-eviden…     —                —       —     —
 
 1 of 3 required rows met · 1 unmet · 1 unknown · 1 not applicable (--output wide
 shows them)
@@ -107,6 +107,8 @@ shows them)
       verdict: "met",
       cause: null,
       udpEvidence: null,
+      ended: 10,
+      failed: 0,
       sent: 10,
       lost: 0,
       late: 0,
@@ -132,13 +134,30 @@ shows them)
     expect(rows[3]).toMatchObject({ target: null, probe: null, verdict: "not-applicable", cause: null });
   });
 
+  it("counts in parts that add up to their totals: required rows, optional ones, and those that do not apply", async () => {
+    const optional = { obligation: queryPb.Obligation.OPTIONAL, required: false };
+    const compared = { ...UNMET_ROW, required: false, comparison: true };
+    const rows = [MET_ROW, UNMET_ROW, UNKNOWN_ROW, { ...UNMET_ROW, ...optional }, { ...MET_ROW, ...optional }];
+    const listVerdicts = async () => verdicts(...rows, compared, IDLE_ROW);
+    const { out } = await runAgainst(["status"], { listVerdicts }, terminal(200));
+    expect(out).toContain(
+      "\n1 of 3 required rows met · 1 unmet · 1 unknown · 2 optional rows: 1 met, 1 unmet · 1 not applicable (",
+    );
+  });
+
+  it("shows the failures of a row that loses nothing", async () => {
+    const refused = { ...UNMET_ROW, lost: 0n, lossRatio: 0, lossRatioLow: 0, lossRatioHigh: 0.2775, cause: "refused" };
+    const { out } = await runAgainst(["status"], { listVerdicts: async () => verdicts(refused) }, terminal(140));
+    expect(out.split("\n")[1]).toMatch(/ refused +10\/10 +0 % /);
+  });
+
   it("prints CSV of RFC 4180: quoted where it must be, CRLF, empty for null", async () => {
     const row = { ...UNMET_ROW, evidence: 'said "no", twice' };
     const { out } = await runAgainst(["status", "--output", "csv"], { listVerdicts: async () => verdicts(row) });
     expect(out).toBe(
-      "node,requirement,required,target,probe,ipVersion,proxy,comparison,verdict,cause,udpEvidence,sent,lost,late,silent,notSent,lossRatio," +
+      "node,requirement,required,target,probe,ipVersion,proxy,comparison,verdict,cause,udpEvidence,ended,failed,sent,lost,late,silent,notSent,lossRatio," +
         "lossRatioLow,lossRatioHigh,forwardSent,forwardLost,returnSent,returnLost,rttP50Ms,rttP95Ms,rttMaxMs,since,evidence,nextStep\r\n" +
-        "worker-1,node-discovery,true,discovery.talos.dev:443,tls,4,,false,unmet,timeout,,10,10,0,0,0,1,0.7225,1,,,,,,,," +
+        "worker-1,node-discovery,true,discovery.talos.dev:443,tls,4,,false,unmet,timeout,,10,10,10,10,0,0,0,1,0.7225,1,,,,,,,," +
         '2026-03-01T11:59:48.000Z,"said ""no"", twice",let the node reach discovery.talos.dev on 443/TCP\r\n',
     );
   });

@@ -27,7 +27,7 @@ function row(verdict: RowVerdict["verdict"], onsetMs: number, more: Partial<RowV
     notes: [],
     directions: undefined,
     nextStep: "do",
-    loss: { sent: 0, lost: 0, late: 0, silent: 0, notSent: 0, ratio: undefined, interval: [0, 1] },
+    loss: { ended: 0, failed: 0, sent: 0, lost: 0, late: 0, silent: 0, notSent: 0, ratio: undefined, interval: [0, 1] },
     rtt: { p50Ns: undefined, p95Ns: undefined, maxNs: undefined, count: 0, kernelCount: 0 },
     sinceMs: onsetMs,
     onsetMs,
@@ -42,9 +42,9 @@ const NONE: IncidentState = new Map();
 function fold(...steps: [nowMs: number, ...rows: RowVerdict[]][]) {
   let state = NONE;
   const log: string[] = [];
-  let last = advanceIncidents(state, [], 0);
+  let last = advanceIncidents(state, [], 0, () => []);
   for (const [nowMs, ...rows] of steps) {
-    last = advanceIncidents(state, rows, nowMs);
+    last = advanceIncidents(state, rows, nowMs, () => []);
     state = last.state;
     for (const { startedAtMs } of last.opened) log.push(`opened ${startedAtMs}`);
     for (const { cause, verdict } of last.changed) log.push(`changed ${verdict} ${cause}`);

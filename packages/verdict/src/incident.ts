@@ -8,6 +8,9 @@
  *    fault that comes after it is another state. A row that no longer applies or is gone closes the incident now.
  */
 import type { Cause } from "@lifeline/measure";
+import type { Window } from "@lifeline/window";
+import { type IncidentImpact, impactPhrase, NO_IMPACT, withWindows } from "./incident-impact.ts";
+import { bounded } from "./phrase.ts";
 import { type RowVerdict, rowKey, type Verdict } from "./row.ts";
 
 /** Most changes that an incident records; further ones replace the last and are counted (S2). */
@@ -37,6 +40,8 @@ export interface Incident {
   readonly changes: readonly IncidentChange[];
   /** Changes that were not recorded. */
   readonly droppedChanges: number;
+  /** What it cost so far. */
+  readonly impact: IncidentImpact;
 }
 
 /** Open incidents of one node, by target id. */
@@ -51,31 +56,52 @@ export interface IncidentStep {
   readonly closed: readonly Incident[];
 }
 
-/** Applies the rows of one judgement of a node to its open incidents. */
-export function advanceIncidents(state: IncidentState, rows: readonly RowVerdict[], nowMs: number): IncidentStep {
+/**
+ * Applies the rows of one judgement of a node to its open incidents. `windows`: recent ones of a target, which count.
+ */
+export function advanceIncidents(
+  state: IncidentState,
+  rows: readonly RowVerdict[],
+  nowMs: number,
+  windows: (targetId: string) => readonly Window[],
+): IncidentStep {
   const next = new Map<string, Incident>();
   const opened: Incident[] = [];
   const changed: Incident[] = [];
   const closed: Incident[] = [];
   const judged = new Map(rows.flatMap((row) => (row.target === undefined ? [] : [[rowKey(row), row] as const])));
-  for (const [targetId, incident] of state) {
+  for (const [targetId, before] of state) {
     const row = judged.get(targetId);
+    const incident = counted(before, windows(targetId));
     const endMs = endOf(row, nowMs);
     if (endMs !== undefined) {
-      closed.push({ ...incident, endedAtMs: Math.max(incident.startedAtMs, endMs) });
+      closed.push(endedAt(incident, endMs));
       continue;
     }
     const continued = row === undefined ? incident : continuedBy(incident, row, nowMs);
     next.set(targetId, continued);
+    // Counts alone are no change: they are stored with the next one.
     if (continued !== incident) changed.push(continued);
   }
   for (const [targetId, row] of judged) {
     if (state.has(targetId) || !isBad(row.verdict)) continue;
-    const incident = incidentOf(targetId, row, row.verdict, nowMs);
+    const incident = counted(incidentOf(targetId, row, row.verdict, nowMs), windows(targetId));
     next.set(targetId, incident);
     opened.push(incident);
   }
   return { state: next, opened, changed, closed };
+}
+
+function counted(incident: Incident, windows: readonly Window[]): Incident {
+  const impact = withWindows(incident.impact, windows, incident.startedAtMs);
+  return impact === incident.impact ? incident : { ...incident, impact };
+}
+
+/** The incident with its end, and with what it cost before the evidence of its cause. */
+function endedAt(incident: Incident, endMs: number): Incident {
+  const endedAtMs = Math.max(incident.startedAtMs, endMs);
+  const cost = impactPhrase(incident.impact, endedAtMs - incident.startedAtMs);
+  return { ...incident, endedAtMs, evidence: bounded(`${cost}${incident.evidence}`) };
 }
 
 /** When the row ends an incident, ms since the epoch; undefined while it lasts. */
@@ -112,6 +138,7 @@ function incidentOf(targetId: string, row: RowVerdict, verdict: Incident["verdic
     endedAtMs: undefined,
     changes,
     droppedChanges: 0,
+    impact: NO_IMPACT,
   };
 }
 

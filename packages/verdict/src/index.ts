@@ -8,6 +8,7 @@ export {
   type IncidentStep,
   MAX_INCIDENT_CHANGES,
 } from "./incident.ts";
+export { type IncidentImpact, type MinuteCount, NO_IMPACT } from "./incident-impact.ts";
 export { type Judgement, judgeNode } from "./judge-node.ts";
 export { type JudgementContext, judgementContextOf, type KnownOfNode } from "./judgement-context.ts";
 export type { ClockReference, DuplicateNode, NodeContext, WitnessView } from "./node-context.ts";

@@ -50,6 +50,10 @@ export function cleanRunChance(failed: number, ended: number, clean: number): nu
 
 /** The attempts of a window, by outcome kind. */
 export interface LossCount {
+  /** Attempts that ended, without those that were not measured and those sent to a peer that need not answer. */
+  readonly ended: number;
+  /** Those of them that did not do what they should: lost, rejected, late, or never sent because of a fault. */
+  readonly failed: number;
   /** Attempts that sent a packet, whatever the outcome. */
   readonly sent: number;
   /** Sent, no answer within the threshold. */

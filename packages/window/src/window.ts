@@ -9,7 +9,7 @@
  *    and two of each of at most ADDRESSES_MAX addresses.
  */
 import type { DirectionCounts, PhaseDurations, Reason } from "@lifeline/measure";
-import { reasonFacts } from "@lifeline/measure";
+import { isFlawless, outcomeClassOf, reasonFacts } from "@lifeline/measure";
 import { type AddressRuns, addressRunsOf, mergeAddressRuns, NO_ADDRESSES } from "./address-runs.ts";
 import { type LossCount, wilsonInterval } from "./loss-ratio.ts";
 import { latestSample } from "./moment-order.ts";
@@ -219,6 +219,7 @@ export function lossOf(window: Window): LossCount {
   const { lost, late, silent } = byKind;
   const expected = byKind.answered + byKind.rejected + lost + late;
   return {
+    ...endedAndFailed(window),
     sent: expected + silent,
     lost,
     late,
@@ -227,6 +228,18 @@ export function lossOf(window: Window): LossCount {
     ratio: expected === 0 ? undefined : lost / expected,
     interval: wilsonInterval(lost, expected),
   };
+}
+
+function endedAndFailed({ counts }: Window): Pick<LossCount, "ended" | "failed"> {
+  let ended = 0;
+  let failed = 0;
+  for (const [reason, count] of counts) {
+    const outcomeClass = outcomeClassOf(reason);
+    if (outcomeClass !== "good" && outcomeClass !== "bad") continue;
+    ended += count;
+    if (!isFlawless(reason)) failed += count;
+  }
+  return { ended, failed };
 }
 
 /** A quantile (0–1) of the round-trip time in ns, within the sketch's error and never outside the exact extremes. */

@@ -21,6 +21,8 @@ const met: StatusRow = {
   targetId: "a",
   followsFrom: null,
   sinceMs: 0,
+  ended: 0,
+  failed: 0,
   sent: 0,
   lost: 0,
   late: 0,

@@ -8,7 +8,7 @@ import { EXIT } from "../exit-code.ts";
 import { VERDICT_LOOKS } from "../render/paint.ts";
 import { verdictWord } from "../render/status-row.ts";
 import type { Column } from "../render/table.ts";
-import { ageText, NONE, secondsText } from "../render/units.ts";
+import { ageText, failText, NONE, secondsText } from "../render/units.ts";
 import { recordsView, type View } from "../render/view.ts";
 import { COLLECTOR_OPTIONS, OUTPUT_OPTIONS, type Session, withTraits } from "../session.ts";
 
@@ -58,9 +58,19 @@ export function incidentJson(incident: Incident) {
     cause: incident.cause || null,
     start: isoTime(atMs(incident.startUnixMs)),
     end: isoTime(atMs(incident.endUnixMs)),
+    lastedMs: incident.endUnixMs === undefined ? null : Number(incident.endUnixMs - incident.startUnixMs),
+    attempts: Number(incident.attempts),
+    failures: Number(incident.failures),
+    worstMinute: minuteJson(incident.worstMinute),
     evidence: incident.evidence,
     nextStep: incident.nextStep || null,
   };
+}
+
+function minuteJson(minute: queryPb.MinuteCount | undefined) {
+  if (minute === undefined) return null;
+  const { startUnixMs, attempts, failures } = minute;
+  return { start: isoTime(atMs(startUnixMs)), attempts: Number(attempts), failures: Number(failures) };
 }
 
 /** The view of incidents; exit code 1 if one of them is open. */
@@ -72,9 +82,15 @@ export function incidentsView(incidents: readonly Incident[], generatedAtMs: num
     wideColumns: [
       { title: "TARGET", text: (incident) => incident.targetId || NONE },
       { title: "END", text: (incident) => isoTime(atMs(incident.endUnixMs)) ?? NONE, isOwn: true },
+      { title: "WORST MINUTE", text: ({ worstMinute }) => worstText(worstMinute), isOwn: true },
       { title: "NEXT STEP", text: (incident) => incident.nextStep },
     ],
-    fields: FIELD_NAMES.map((name) => ({ name, value: (incident) => incidentJson(incident)[name] })),
+    fields: [
+      ...FIELD_NAMES.map((name) => ({ name, value: (incident: Incident) => incidentJson(incident)[name] })),
+      { name: "worstMinuteStart", value: (incident) => incidentJson(incident).worstMinute?.start ?? null },
+      { name: "worstMinuteAttempts", value: (incident) => incidentJson(incident).worstMinute?.attempts ?? null },
+      { name: "worstMinuteFailures", value: (incident) => incidentJson(incident).worstMinute?.failures ?? null },
+    ],
     json: { generatedAt: isoTime(generatedAtMs), incidents: incidents.map(incidentJson) },
     empty: "No incidents.",
     exitCode: lasts ? EXIT.notMet : EXIT.met,
@@ -96,8 +112,19 @@ export function incidentColumns(generatedAtMs: number): Column<Incident>[] {
     { title: "CAUSE", text: (incident) => incident.cause, shrinkTo: 5 },
     { title: "START", text: (incident) => secondsText(atMs(incident.startUnixMs)), isOwn: true },
     { title: "LASTED", text: (incident) => lastedText(incident, generatedAtMs), align: "right", isOwn: true },
+    {
+      title: "FAIL",
+      text: ({ failures, attempts }) => failText(Number(failures), Number(attempts)),
+      align: "right",
+      isOwn: true,
+    },
     { title: "EVIDENCE", text: (incident) => incident.evidence, shrinkTo: 8 },
   ];
+}
+
+function worstText(minute: queryPb.MinuteCount | undefined): string {
+  if (minute === undefined) return NONE;
+  return `${isoTime(atMs(minute.startUnixMs))} ${failText(Number(minute.failures), Number(minute.attempts))}`;
 }
 
 function lastedText({ startUnixMs, endUnixMs }: Incident, generatedAtMs: number): string {
@@ -114,9 +141,12 @@ const FIELD_NAMES = [
   "cause",
   "start",
   "end",
+  "lastedMs",
+  "attempts",
+  "failures",
   "evidence",
   "nextStep",
-] as const satisfies readonly (keyof ReturnType<typeof incidentJson>)[];
+] as const satisfies readonly Exclude<keyof ReturnType<typeof incidentJson>, "worstMinute">[];
 
 function ageMs(text: string): number {
   const ms = readAgeMs(text);

@@ -23,6 +23,8 @@ const unresolved: StatusRow = {
   targetId: "a",
   followsFrom: null,
   sinceMs: 2_000,
+  ended: 0,
+  failed: 0,
   sent: 0,
   lost: 0,
   late: 0,

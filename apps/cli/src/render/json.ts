@@ -28,6 +28,8 @@ export interface StatusRowJson {
   readonly cause: string | null;
   /** confirmed, refused, suspected-blocked, no-evidence or not-applicable; null: no row of the SideroLink UDP port. */
   readonly udpEvidence: string | null;
+  readonly ended: number;
+  readonly failed: number;
   readonly sent: number;
   readonly lost: number;
   readonly late: number;
@@ -78,6 +80,8 @@ export function rowJson(row: StatusRow): StatusRowJson {
     verdict: row.verdict,
     cause: row.cause,
     udpEvidence: row.udpEvidence,
+    ended: row.ended,
+    failed: row.failed,
     sent: row.sent,
     lost: row.lost,
     late: row.late,

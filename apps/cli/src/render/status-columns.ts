@@ -5,7 +5,7 @@ import { VERDICT_LOOKS } from "./paint.ts";
 import type { StatusModel, StatusRow } from "./status-row.ts";
 import { type Column, narrowestWidth } from "./table.ts";
 import { ONE_WAY_LOSS, targetText, UDP_PORT } from "./tunnel.ts";
-import { ageText, durationsText, durationText, lossText, NONE, toMs } from "./units.ts";
+import { ageText, durationsText, durationText, failText, lossText, NONE, toMs } from "./units.ts";
 
 const REQUIREMENT: Column<StatusRow> = { title: "REQUIREMENT", text: (row) => row.requirement, shrinkTo: 11 };
 const TARGET: Column<StatusRow> = { title: "TARGET", text: targetText, shrinkTo: 10, cut: "middle" };
@@ -20,6 +20,12 @@ const CAUSE: Column<StatusRow> = {
   title: "CAUSE",
   text: (row) => row.cause ?? (row.udpEvidence === null ? "" : `UDP ${row.udpEvidence}`),
   shrinkTo: 5,
+};
+const FAIL: Column<StatusRow> = {
+  title: "FAIL",
+  text: ({ failed, ended }) => failText(failed, ended),
+  align: "right",
+  isOwn: true,
 };
 const LOSS: Column<StatusRow> = {
   title: "LOSS (95 %)",
@@ -49,9 +55,9 @@ export interface FittingTable {
 export function fittingTable(model: StatusModel, rows: readonly StatusRow[], width: number | undefined): FittingTable {
   const since: Column<StatusRow> = { title: "SINCE", text: (row) => sinceText(row, model), align: "right" };
   const node = severalNodes(model) ? [NODE] : [];
-  const all = [...node, REQUIREMENT, TARGET, PROBE, VERDICT, CAUSE, LOSS, RTT, since];
-  const fewer = [...node, REQUIREMENT, TARGET, VERDICT, CAUSE, LOSS, RTT, since];
-  const narrowest = { columns: [...node, REQUIREMENT, TARGET, VERDICT, CAUSE, LOSS, P95, since], gapColumns: 1 };
+  const all = [...node, REQUIREMENT, TARGET, PROBE, VERDICT, CAUSE, FAIL, LOSS, RTT, since];
+  const fewer = [...node, REQUIREMENT, TARGET, VERDICT, CAUSE, FAIL, LOSS, RTT, since];
+  const narrowest = { columns: [...node, REQUIREMENT, TARGET, VERDICT, CAUSE, FAIL, LOSS, P95, since], gapColumns: 1 };
   const tables: readonly FittingTable[] = [
     { columns: all, gapColumns: 2 },
     { columns: all, gapColumns: 1 },
@@ -85,6 +91,7 @@ export function wideColumns(model: StatusModel): Column<StatusRow>[] {
     figure("LATE", (row) => String(row.late)),
     figure("SILENT", (row) => String(row.silent)),
     figure("NOT SENT", (row) => String(row.notSent)),
+    FAIL,
     LOSS,
     ...ONE_WAY_LOSS,
     figure("P50", (row) => durationText(row.rttNs.p50)),
@@ -109,6 +116,8 @@ export const STATUS_FIELDS: readonly Field<StatusRow>[] = [
   { name: "verdict", value: (row) => row.verdict },
   { name: "cause", value: (row) => row.cause },
   { name: "udpEvidence", value: (row) => row.udpEvidence },
+  { name: "ended", value: (row) => row.ended },
+  { name: "failed", value: (row) => row.failed },
   { name: "sent", value: (row) => row.sent },
   { name: "lost", value: (row) => row.lost },
   { name: "late", value: (row) => row.late },

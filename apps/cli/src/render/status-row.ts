@@ -49,6 +49,12 @@ export interface StatusRow {
   readonly followsFrom: string | null;
   /** Wall time, ms since the epoch, since when the verdict holds; null when not known. */
   readonly sinceMs: number | null;
+  /**
+   * Attempts that ended, and those of them that did not do what they should. Without attempts that were not measured,
+   * and those sent to a peer that need not answer.
+   */
+  readonly ended: number;
+  readonly failed: number;
   readonly sent: number;
   readonly lost: number;
   readonly late: number;
@@ -119,6 +125,8 @@ export function rowFromWire(row: queryPb.VerdictRow): StatusRow {
     targetId: row.targetId || null,
     followsFrom: row.followsFrom || null,
     sinceMs: atMs(row.sinceUnixMs),
+    ended: Number(row.ended),
+    failed: Number(row.failed),
     sent: Number(row.sent),
     lost: Number(row.lost),
     late: Number(row.late),
@@ -155,6 +163,8 @@ export function rowFromVerdict(node: string, row: RowVerdict): StatusRow {
     targetId: target?.id ?? null,
     followsFrom: row.followsFrom ?? null,
     sinceMs: row.sinceMs,
+    ended: loss.ended,
+    failed: loss.failed,
     sent: loss.sent,
     lost: loss.lost,
     late: loss.late,

@@ -51,21 +51,39 @@ export function statusCsv(model: StatusModel): string {
   return csvText(STATUS_FIELDS, model.rows);
 }
 
-/** `6 of 8 required rows met · 1 unmet · 1 unknown · 3 not applicable (--output wide shows them)`. */
+/**
+ * `6 of 8 required rows met · 1 unmet · 1 unknown · 2 optional rows: 1 met, 1 unmet · 3 not applicable (--output wide
+ * shows them)`. The parts of each kind of row add up to its total.
+ */
 function summaryLine({ rows }: StatusModel, wide: boolean): string {
-  const count = (keep: (row: StatusRow) => boolean) => rows.filter((row) => !row.comparison && keep(row)).length;
-  const applicable = rows.filter(({ required, verdict }) => required && verdict !== "not-applicable");
-  const met = applicable.filter(({ verdict }) => verdict === "met").length;
-  const parts = [`${met} of ${applicable.length} required ${applicable.length === 1 ? "row" : "rows"} met`];
-  for (const verdict of ["degraded", "unmet", "unknown"] as const) {
-    const many = count((row) => row.verdict === verdict);
-    if (many > 0) parts.push(`${many} ${verdict}`);
+  const counted = rows.filter(({ comparison }) => !comparison);
+  const applicable = counted.filter(({ verdict }) => verdict !== "not-applicable");
+  const required = applicable.filter((row) => row.required);
+  const optional = applicable.filter((row) => !row.required);
+  const met = required.filter(({ verdict }) => verdict === "met").length;
+  const parts = [`${met} of ${rowsText(required.length, "required")} met`];
+  parts.push(...verdictParts(required, ["degraded", "unmet", "unknown"]));
+  if (optional.length > 0) {
+    const among = verdictParts(optional, ["met", "degraded", "unmet", "unknown"]).join(", ");
+    parts.push(`${rowsText(optional.length, "optional")}: ${among}`);
   }
-  const folded = count(({ verdict }) => verdict === "not-applicable");
+  const folded = counted.length - applicable.length;
   if (folded > 0) parts.push(`${folded} not applicable`);
   const notes = notesByText({ rows }).size;
   if (notes > 0) parts.push(`${notes} ${notes === 1 ? "note" : "notes"}`);
   return `${parts.join(" · ")}${folded + notes > 0 && !wide ? " (--output wide shows them)" : ""}`;
+}
+
+function rowsText(count: number, kind: string): string {
+  return `${count} ${kind} ${count === 1 ? "row" : "rows"}`;
+}
+
+/** How many rows have each of those verdicts; none where there is no such row. */
+function verdictParts(rows: readonly StatusRow[], verdicts: readonly StatusRow["verdict"][]): string[] {
+  return verdicts.flatMap((verdict) => {
+    const many = rows.filter((row) => row.verdict === verdict).length;
+    return many === 0 ? [] : [`${many} ${verdict}`];
+  });
 }
 
 /** Most rows named that do not apply, where no other is shown. */

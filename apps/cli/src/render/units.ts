@@ -69,3 +69,8 @@ function threeDigits(value: number): string {
   if (value < 9.995) return value.toFixed(2);
   return value < 99.95 ? value.toFixed(1) : value.toFixed(0);
 }
+
+/** Failed attempts of those that ended, such as `3/60`; a dash where none ended. */
+export function failText(failed: number, ended: number): string {
+  return ended === 0 ? NONE : `${failed}/${ended}`;
+}

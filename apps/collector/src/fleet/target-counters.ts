@@ -1,7 +1,7 @@
 /**
  * What each target of a node reported since the collector started: counters for the fleet's series. None ever falls.
  */
-import { type Cause, type DirectionCounts, outcomeClassOf, reasonFacts } from "@lifeline/measure";
+import { type Cause, type DirectionCounts, isFlawless, outcomeClassOf, reasonFacts } from "@lifeline/measure";
 import { addDirections, bucketUpperNs, lossOf, NO_DIRECTIONS, type Window } from "@lifeline/window";
 import type { SeriesBudget } from "./series-budget.ts";
 
@@ -79,14 +79,19 @@ function zeros(): MutableCounters {
   };
 }
 
-/** Attempts are those whose packet left. Failures are counted by cause, loss among them as `timeout`. */
+/**
+ * Attempts are those whose packet left. Failures are counted by cause, loss among them as `timeout`. An attempt that
+ * was not measured is none, and neither is one that sent nothing: it is no failure of the endpoint.
+ */
 function addWindow(counters: MutableCounters, window: Window): void {
   const { sent, lost } = lossOf(window);
   counters.attempts += sent;
   counters.lost += lost;
   for (const [reason, count] of window.counts) {
     const { cause, kind } = reasonFacts(reason);
-    const isFailure = kind === "observed" ? outcomeClassOf(reason) === "bad" : kind !== "answered" && kind !== "silent";
+    const outcomeClass = outcomeClassOf(reason);
+    const wasMeasured = (outcomeClass === "good" || outcomeClass === "bad") && kind !== "not-sent";
+    const isFailure = wasMeasured && !isFlawless(reason);
     if (isFailure) counters.failures.set(cause, (counters.failures.get(cause) ?? 0) + count);
   }
   for (const [index, count] of window.rtt.sketch) {

@@ -1,4 +1,4 @@
-import type { Incident } from "@lifeline/verdict";
+import { type Incident, NO_IMPACT } from "@lifeline/verdict";
 import { describe, expect, it } from "vitest";
 import { createQuota, takeIncident } from "../streams/quota.ts";
 import { INCIDENT_RATE } from "../streams/quota-limits.ts";
@@ -15,6 +15,7 @@ const incident = (targetId: string): Incident => ({
   endedAtMs: undefined,
   changes: [],
   droppedChanges: 0,
+  impact: NO_IMPACT,
 });
 
 /** A step that opens incidents of those targets beside one that is open. */

@@ -64,7 +64,7 @@ export class LateBacklog {
     const judgement = { resolution, windows: recent, nowMs, thresholds: DEFAULT_THRESHOLDS, previous: this.#previous };
     const rows = judgeNode({ ...judgement, ...context });
     this.#previous = new Map(rows.map((row) => [rowKey(row), row]));
-    const advanced = advanceIncidents(this.#incidents, rows, nowMs);
+    const advanced = advanceIncidents(this.#incidents, rows, nowMs, recent);
     const { step, deferred, newlyDeferred } = withinIncidentLimit(quota, advanced, this.#deferred, nowNs);
     this.#incidents = step.state;
     this.#deferred = deferred;

@@ -91,7 +91,9 @@ export class LateJudging {
   #end(node: Node, backlog: LateBacklog): void {
     const left = [...backlog.incidents].filter(([id, incident]) => !isSameIncident(node.incidents.get(id), incident));
     const open = new Map(left);
-    const step = advanceIncidents(open, node.rows, nodeNowMs(node, this.#parts.clock.wallMs()));
+    const step = advanceIncidents(open, node.rows, nodeNowMs(node, this.#parts.clock.wallMs()), (targetId) =>
+      node.recent.of(targetId),
+    );
     const superseded: Incident[] = [];
     for (const [targetId, incident] of step.state) {
       if (!open.has(targetId)) continue;

@@ -42,7 +42,7 @@ export function judgeLive(node: Node, wallMs: number, parts: LiveJudgingParts): 
   const windows = (targetId: string) => node.recent.of(targetId);
   const judgement = { resolution, windows, nowMs, thresholds: DEFAULT_THRESHOLDS, previous };
   const rows = judgeNode({ ...judgement, ...contexts.now(node, wallMs) });
-  const advanced = advanceIncidents(node.incidents, rows, nowMs);
+  const advanced = advanceIncidents(node.incidents, rows, nowMs, windows);
   const limited = withinIncidentLimit(node.quota, advanced, node.deferredIncidents, clock.monotonicNs());
   const { opened, changed, closed, state: incidents } = limited.step;
   const haveChanged = verdictsChanged(rows, previous);

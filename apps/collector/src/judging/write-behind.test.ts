@@ -1,4 +1,4 @@
-import type { Incident, RowVerdict } from "@lifeline/verdict";
+import { type Incident, NO_IMPACT, type RowVerdict } from "@lifeline/verdict";
 import { describe, expect, it } from "vitest";
 import { type Store, StoreError } from "../store/store.ts";
 import type { Operation } from "../store/store-operations.ts";
@@ -15,6 +15,7 @@ const incident = (endedAtMs?: number): Incident => ({
   endedAtMs,
   changes: [],
   droppedChanges: 0,
+  impact: NO_IMPACT,
 });
 
 /** A store that answers when the test says so. */

@@ -1,7 +1,7 @@
 /** Rows, nodes, incidents and boots as messages. */
 import type { Obligation } from "@lifeline/catalogue";
 import type { DirectionCounts } from "@lifeline/measure";
-import { type RowVerdict, type RttFigures, rttFiguresOf, type Verdict } from "@lifeline/verdict";
+import { type MinuteCount, type RowVerdict, type RttFigures, rttFiguresOf, type Verdict } from "@lifeline/verdict";
 import { type LossCount, lossOf, type Window } from "@lifeline/window";
 import { queryPb } from "@lifeline/wire";
 import type { Node } from "../fleet/node.ts";
@@ -96,6 +96,7 @@ function worstRequired(rows: readonly RowVerdict[]): Verdict {
 /** An incident as stored. */
 export function incidentToWire(incident: StoredIncident) {
   const { id, nodeId, requirementId, targetId, verdict, cause, startedAtMs, endedAtMs, evidence, nextStep } = incident;
+  const { attempts, failures, worstMinute } = incident.impact;
   return {
     id: BigInt(id),
     nodeId,
@@ -107,7 +108,14 @@ export function incidentToWire(incident: StoredIncident) {
     ...(endedAtMs === undefined ? {} : { endUnixMs: whole(endedAtMs) }),
     evidence,
     nextStep,
+    attempts: BigInt(attempts),
+    failures: BigInt(failures),
+    ...(worstMinute === undefined ? {} : { worstMinute: minuteToWire(worstMinute) }),
   };
+}
+
+function minuteToWire({ startMs, attempts, failures }: MinuteCount) {
+  return { startUnixMs: whole(startMs), attempts: BigInt(attempts), failures: BigInt(failures) };
 }
 
 /** A step of history, its figures as those of a row. */
@@ -115,8 +123,10 @@ export function pointToWire(startMs: number, window: Window) {
   return { startUnixMs: whole(startMs), ...lossToWire(lossOf(window)), ...rttToWire(rttFiguresOf(window)) };
 }
 
-function lossToWire({ sent, lost, late, silent, notSent, ratio }: LossCount) {
+function lossToWire({ ended, failed, sent, lost, late, silent, notSent, ratio }: LossCount) {
   return {
+    ended: BigInt(ended),
+    failed: BigInt(failed),
     sent: BigInt(sent),
     lost: BigInt(lost),
     late: BigInt(late),

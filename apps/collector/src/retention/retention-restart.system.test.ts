@@ -1,9 +1,11 @@
 /** What a collector takes up from its store when its clock is wrong, or when a node that was pruned comes back. */
+
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type ManualClock, manualClock } from "@lifeline/measure";
+import { NO_IMPACT } from "@lifeline/verdict";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Collector } from "../collector.ts";
 import { openStore, type Store } from "../store/store.ts";
@@ -90,7 +92,7 @@ describe("a collector", () => {
     await first.stop();
     await write(async (store) => {
       const open = { requirementId: "api-tcp", targetId: TARGET, verdict: "unmet", cause: "refused" };
-      const found = { evidence: "e", nextStep: "s", changesJson: "[]", droppedChanges: 0 };
+      const found = { evidence: "e", nextStep: "s", changesJson: "[]", droppedChanges: 0, impact: NO_IMPACT };
       const times = { startedAtMs: NOW_MS, endedAtMs: undefined };
       await store.submit("saveIncident", { nodeId: "n1", ...open, ...found, ...times });
       await store.submit("closeHour", { endedMs: NOW_MS, keepFromMs: 0 });

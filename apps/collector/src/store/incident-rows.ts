@@ -15,15 +15,25 @@ export class IncidentRows {
 
   save(node: number, incident: IncidentRecord): "saved" {
     const { requirementId, targetId, verdict, cause, evidence, nextStep } = incident;
-    const { startedAtMs, endedAtMs = null, changesJson, droppedChanges } = incident;
+    const { startedAtMs, endedAtMs = null, changesJson, droppedChanges, impact } = incident;
     const judged = [requirementId, targetId, verdict, cause, evidence, nextStep] as const;
     this.#statement(
       `INSERT INTO incidents (node, hour, requirement_id, target_id, verdict, cause, evidence, next_step, started_ms, ended_ms,
-         changes_json, dropped_changes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         changes_json, dropped_changes, impact_json) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (node, target_id, started_ms) DO UPDATE SET verdict = excluded.verdict, cause = excluded.cause,
          evidence = excluded.evidence, next_step = excluded.next_step, ended_ms = excluded.ended_ms,
-         changes_json = excluded.changes_json, dropped_changes = excluded.dropped_changes, hour = excluded.hour`,
-    ).run(node, this.#hours.current(), ...judged, startedAtMs, endedAtMs, changesJson, droppedChanges);
+         changes_json = excluded.changes_json, dropped_changes = excluded.dropped_changes, impact_json = excluded.impact_json,
+         hour = excluded.hour`,
+    ).run(
+      node,
+      this.#hours.current(),
+      ...judged,
+      startedAtMs,
+      endedAtMs,
+      changesJson,
+      droppedChanges,
+      JSON.stringify(impact),
+    );
     return "saved";
   }
 
@@ -74,5 +84,6 @@ function incidentOf(row: Readonly<Record<string, SQLOutputValue>>): StoredIncide
     endedAtMs: row.ended_ms === null ? undefined : Number(row.ended_ms),
     changesJson: String(row.changes_json),
     droppedChanges: Number(row.dropped_changes),
+    impact: JSON.parse(String(row.impact_json)) as IncidentRecord["impact"],
   };
 }

@@ -89,6 +89,7 @@ export const MIGRATIONS: readonly string[] = [
     ended_ms INTEGER,
     changes_json TEXT NOT NULL,
     dropped_changes INTEGER NOT NULL,
+    impact_json TEXT NOT NULL,
     UNIQUE (node, target_id, started_ms)
   ) STRICT;
   CREATE INDEX incidents_by_start ON incidents (started_ms, id);

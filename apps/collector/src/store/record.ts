@@ -3,6 +3,8 @@
  * epoch.
  */
 
+import type { IncidentImpact } from "@lifeline/verdict";
+
 /** A node by its latest Hello. */
 export interface NodeRecord {
   readonly nodeId: string;
@@ -73,6 +75,8 @@ export interface IncidentRecord {
   /** The changes of verdict and cause, as JSON. */
   readonly changesJson: string;
   readonly droppedChanges: number;
+  /** What it cost so far. */
+  readonly impact: IncidentImpact;
 }
 
 export interface StoredIncident extends IncidentRecord {

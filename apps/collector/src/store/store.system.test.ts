@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { systemClock } from "@lifeline/measure";
+import { NO_IMPACT } from "@lifeline/verdict";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { IncidentRecord, ReportRecord } from "./record.ts";
 import { openStore, type Store, StoreError } from "./store.ts";
@@ -67,6 +68,7 @@ const incident = (startedAtMs: number, more: Partial<IncidentRecord> = {}): Inci
   endedAtMs: undefined,
   changesJson: "[]",
   droppedChanges: 0,
+  impact: NO_IMPACT,
   ...more,
 });
 

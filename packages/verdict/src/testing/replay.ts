@@ -47,19 +47,20 @@ export function replay(
   let open: IncidentState = new Map();
   for (let atMs = 1_000; atMs <= untilMs; atMs += 1_000) {
     const nowMs = START_MS + atMs;
+    const recent = (id: string) => keptOf(windows.get(id) ?? [], nowMs);
     const judged = judgeNode({
       resolution: {
         catalogueVersion: "v1.13",
         rows,
         site: { inspectionCas: [], certificateEndsSoonMs: 0, gateways: [] },
       },
-      windows: (id) => keptOf(windows.get(id) ?? [], nowMs),
+      windows: recent,
       nowMs,
       thresholds: DEFAULT_THRESHOLDS,
       previous,
       context: contextAt(nowMs),
     });
-    const step = advanceIncidents(open, judged, nowMs);
+    const step = advanceIncidents(open, judged, nowMs, recent);
     previous = new Map(judged.map((row) => [rowKey(row), row]));
     open = step.state;
     past.judged.push({ atMs, rows: judged, open });

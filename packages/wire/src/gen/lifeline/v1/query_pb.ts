@@ -10,7 +10,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lifeline/v1/query.proto.
  */
 export const file_lifeline_v1_query: GenFile = /*@__PURE__*/
-  fileDesc("ChdsaWZlbGluZS92MS9xdWVyeS5wcm90bxILbGlmZWxpbmUudjEioAYKClZlcmRpY3RSb3cSDwoHbm9kZV9pZBgBIAEoCRIWCg5yZXF1aXJlbWVudF9pZBgCIAEoCRIrCgpvYmxpZ2F0aW9uGAMgASgOMhcubGlmZWxpbmUudjEuT2JsaWdhdGlvbhIQCghyZXF1aXJlZBgEIAEoCBIRCgl0YXJnZXRfaWQYBSABKAkSEAoIZW5kcG9pbnQYBiABKAkSDQoFcHJvYmUYByABKAkSEgoKaXBfdmVyc2lvbhgIIAEoDRIlCgd2ZXJkaWN0GAkgASgOMhQubGlmZWxpbmUudjEuVmVyZGljdBINCgVjYXVzZRgKIAEoCRIQCghldmlkZW5jZRgLIAEoCRIRCgluZXh0X3N0ZXAYDCABKAkSFQoNc2luY2VfdW5peF9tcxgNIAEoBBIbChNsYXN0X3NhbXBsZV91bml4X21zGA4gASgEEgwKBHNlbnQYDyABKAQSDAoEbG9zdBgQIAEoBBIMCgRsYXRlGBEgASgEEg4KBnNpbGVudBgSIAEoBBIQCghub3Rfc2VudBgTIAEoBBIXCgpsb3NzX3JhdGlvGBQgASgBSACIAQESFgoObG9zc19yYXRpb19sb3cYFSABKAESFwoPbG9zc19yYXRpb19oaWdoGBYgASgBEhcKCnJ0dF9wNTBfbnMYFyABKARIAYgBARIXCgpydHRfcDk1X25zGBggASgESAKIAQESFwoKcnR0X21heF9ucxgZIAEoBEgDiAEBEhEKCXJ0dF9jb3VudBgaIAEoBBIYChBydHRfa2VybmVsX2NvdW50GBsgASgEEhQKDGZvbGxvd3NfZnJvbRgcIAEoCRIUCgx1ZHBfZXZpZGVuY2UYHSABKAkSDQoFcHJveHkYHiABKAkSEgoKY29tcGFyaXNvbhgfIAEoCBIrCgpkaXJlY3Rpb25zGCAgASgLMhcubGlmZWxpbmUudjEuRGlyZWN0aW9ucxINCgVub3RlcxghIAMoCUINCgtfbG9zc19yYXRpb0INCgtfcnR0X3A1MF9uc0INCgtfcnR0X3A5NV9uc0INCgtfcnR0X21heF9ucyKJAQoKRGlyZWN0aW9ucxIUCgxmb3J3YXJkX3NlbnQYASABKAQSFAoMZm9yd2FyZF9sb3N0GAIgASgEEhMKC3JldHVybl9zZW50GAMgASgEEhMKC3JldHVybl9sb3N0GAQgASgEEhIKCmR1cGxpY2F0ZXMYBSABKAQSEQoJcmVvcmRlcmVkGAYgASgEIqoCCgtOb2RlU3VtbWFyeRIPCgdub2RlX2lkGAEgASgJEhAKCGhvc3RuYW1lGAIgASgJEhUKDWFnZW50X3ZlcnNpb24YAyABKAkSEQoJY29ubmVjdGVkGAQgASgIEhoKEmZpcnN0X3NlZW5fdW5peF9tcxgFIAEoBBIbChNsYXN0X3JlcG9ydF91bml4X21zGAYgASgEEhAKCG1ldF9yb3dzGAcgASgNEhUKDWRlZ3JhZGVkX3Jvd3MYCCABKA0SEgoKdW5tZXRfcm93cxgJIAEoDRIUCgx1bmtub3duX3Jvd3MYCiABKA0SGwoTbm90X2FwcGxpY2FibGVfcm93cxgLIAEoDRIlCgd2ZXJkaWN0GAwgASgOMhQubGlmZWxpbmUudjEuVmVyZGljdCKhAQoJQm9vdENvdW50Eg8KB2Jvb3RfaWQYASABKAwSFgoOZmlyc3Rfc2VxdWVuY2UYAiABKAQSFQoNbGFzdF9zZXF1ZW5jZRgDIAEoBBIPCgdyZXBvcnRzGAQgASgEEg8KB3dpbmRvd3MYBSABKAQSFwoPbWlzc2luZ19yZXBvcnRzGAYgASgEEhkKEWR1cGxpY2F0ZV9yZXBvcnRzGAcgASgEIu4BCghJbmNpZGVudBIKCgJpZBgBIAEoBBIPCgdub2RlX2lkGAIgASgJEhYKDnJlcXVpcmVtZW50X2lkGAMgASgJEhEKCXRhcmdldF9pZBgEIAEoCRIlCgd2ZXJkaWN0GAUgASgOMhQubGlmZWxpbmUudjEuVmVyZGljdBINCgVjYXVzZRgGIAEoCRIVCg1zdGFydF91bml4X21zGAcgASgEEhgKC2VuZF91bml4X21zGAggASgESACIAQESEAoIZXZpZGVuY2UYCSABKAkSEQoJbmV4dF9zdGVwGAogASgJQg4KDF9lbmRfdW5peF9tcyJbChNMaXN0VmVyZGljdHNSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkSDAoEb25seRgCIAEoCRIRCglwYWdlX3NpemUYAyABKA0SEgoKcGFnZV90b2tlbhgEIAEoCSKMAQoUTGlzdFZlcmRpY3RzUmVzcG9uc2USGQoRZ2VuZXJhdGVkX3VuaXhfbXMYASABKAQSJQoEcm93cxgCIAMoCzIXLmxpZmVsaW5lLnYxLlZlcmRpY3RSb3cSFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJEhkKEWNhdGFsb2d1ZV92ZXJzaW9uGAQgASgJIjkKEExpc3ROb2Rlc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgNEhIKCnBhZ2VfdG9rZW4YAiABKAkicAoRTGlzdE5vZGVzUmVzcG9uc2USGQoRZ2VuZXJhdGVkX3VuaXhfbXMYASABKAQSJwoFbm9kZXMYAiADKAsyGC5saWZlbGluZS52MS5Ob2RlU3VtbWFyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkiIQoOR2V0Tm9kZVJlcXVlc3QSDwoHbm9kZV9pZBgBIAEoCSLMAQoPR2V0Tm9kZVJlc3BvbnNlEhkKEWdlbmVyYXRlZF91bml4X21zGAEgASgEEiYKBG5vZGUYAiABKAsyGC5saWZlbGluZS52MS5Ob2RlU3VtbWFyeRIlCgRyb3dzGAMgAygLMhcubGlmZWxpbmUudjEuVmVyZGljdFJvdxIoCglpbmNpZGVudHMYBCADKAsyFS5saWZlbGluZS52MS5JbmNpZGVudBIlCgVib290cxgFIAMoCzIWLmxpZmVsaW5lLnYxLkJvb3RDb3VudCJ4ChRMaXN0SW5jaWRlbnRzUmVxdWVzdBIPCgdub2RlX2lkGAEgASgJEhEKCW9wZW5fb25seRgCIAEoCBIVCg1zaW5jZV91bml4X21zGAMgASgEEhEKCXBhZ2Vfc2l6ZRgEIAEoDRISCgpwYWdlX3Rva2VuGAUgASgJInUKFUxpc3RJbmNpZGVudHNSZXNwb25zZRIZChFnZW5lcmF0ZWRfdW5peF9tcxgBIAEoBBIoCglpbmNpZGVudHMYAiADKAsyFS5saWZlbGluZS52MS5JbmNpZGVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkikQIKDEhpc3RvcnlQb2ludBIVCg1zdGFydF91bml4X21zGAEgASgEEgwKBHNlbnQYAiABKAQSDAoEbG9zdBgDIAEoBBIMCgRsYXRlGAQgASgEEg4KBnNpbGVudBgFIAEoBBIQCghub3Rfc2VudBgGIAEoBBIXCgpsb3NzX3JhdGlvGAcgASgBSACIAQESFwoKcnR0X3A1MF9ucxgIIAEoBEgBiAEBEhcKCnJ0dF9wOTVfbnMYCSABKARIAogBARIXCgpydHRfbWF4X25zGAogASgESAOIAQFCDQoLX2xvc3NfcmF0aW9CDQoLX3J0dF9wNTBfbnNCDQoLX3J0dF9wOTVfbnNCDQoLX3J0dF9tYXhfbnMiZQoNVGFyZ2V0SGlzdG9yeRIWCg5yZXF1aXJlbWVudF9pZBgBIAEoCRIRCgl0YXJnZXRfaWQYAiABKAkSKQoGcG9pbnRzGAMgAygLMhkubGlmZWxpbmUudjEuSGlzdG9yeVBvaW50InMKEkxpc3RIaXN0b3J5UmVxdWVzdBIPCgdub2RlX2lkGAEgASgJEgwKBG9ubHkYAiABKAkSFAoMZnJvbV91bml4X21zGAMgASgEEhIKCnRvX3VuaXhfbXMYBCABKAQSFAoMc3RlcF9zZWNvbmRzGAUgASgNIrEBChNMaXN0SGlzdG9yeVJlc3BvbnNlEhkKEWdlbmVyYXRlZF91bml4X21zGAEgASgEEhQKDHN0ZXBfc2Vjb25kcxgCIAEoDRIrCgd0YXJnZXRzGAMgAygLMhoubGlmZWxpbmUudjEuVGFyZ2V0SGlzdG9yeRIiChVjb250aW51ZV9mcm9tX3VuaXhfbXMYBCABKARIAIgBAUIYChZfY29udGludWVfZnJvbV91bml4X21zKo0BCgdWZXJkaWN0EhcKE1ZFUkRJQ1RfVU5TUEVDSUZJRUQQABIPCgtWRVJESUNUX01FVBABEhQKEFZFUkRJQ1RfREVHUkFERUQQAhIRCg1WRVJESUNUX1VOTUVUEAMSEwoPVkVSRElDVF9VTktOT1dOEAQSGgoWVkVSRElDVF9OT1RfQVBQTElDQUJMRRAFKnYKCk9ibGlnYXRpb24SGgoWT0JMSUdBVElPTl9VTlNQRUNJRklFRBAAEhcKE09CTElHQVRJT05fUkVRVUlSRUQQARIXChNPQkxJR0FUSU9OX09QVElPTkFMEAISGgoWT0JMSUdBVElPTl9DT05ESVRJT05BTBADMp8DCgxRdWVyeVNlcnZpY2USUwoMTGlzdFZlcmRpY3RzEiAubGlmZWxpbmUudjEuTGlzdFZlcmRpY3RzUmVxdWVzdBohLmxpZmVsaW5lLnYxLkxpc3RWZXJkaWN0c1Jlc3BvbnNlEkoKCUxpc3ROb2RlcxIdLmxpZmVsaW5lLnYxLkxpc3ROb2Rlc1JlcXVlc3QaHi5saWZlbGluZS52MS5MaXN0Tm9kZXNSZXNwb25zZRJECgdHZXROb2RlEhsubGlmZWxpbmUudjEuR2V0Tm9kZVJlcXVlc3QaHC5saWZlbGluZS52MS5HZXROb2RlUmVzcG9uc2USVgoNTGlzdEluY2lkZW50cxIhLmxpZmVsaW5lLnYxLkxpc3RJbmNpZGVudHNSZXF1ZXN0GiIubGlmZWxpbmUudjEuTGlzdEluY2lkZW50c1Jlc3BvbnNlElAKC0xpc3RIaXN0b3J5Eh8ubGlmZWxpbmUudjEuTGlzdEhpc3RvcnlSZXF1ZXN0GiAubGlmZWxpbmUudjEuTGlzdEhpc3RvcnlSZXNwb25zZWIGcHJvdG8z");
+  fileDesc("ChdsaWZlbGluZS92MS9xdWVyeS5wcm90bxILbGlmZWxpbmUudjEivwYKClZlcmRpY3RSb3cSDwoHbm9kZV9pZBgBIAEoCRIWCg5yZXF1aXJlbWVudF9pZBgCIAEoCRIrCgpvYmxpZ2F0aW9uGAMgASgOMhcubGlmZWxpbmUudjEuT2JsaWdhdGlvbhIQCghyZXF1aXJlZBgEIAEoCBIRCgl0YXJnZXRfaWQYBSABKAkSEAoIZW5kcG9pbnQYBiABKAkSDQoFcHJvYmUYByABKAkSEgoKaXBfdmVyc2lvbhgIIAEoDRIlCgd2ZXJkaWN0GAkgASgOMhQubGlmZWxpbmUudjEuVmVyZGljdBINCgVjYXVzZRgKIAEoCRIQCghldmlkZW5jZRgLIAEoCRIRCgluZXh0X3N0ZXAYDCABKAkSFQoNc2luY2VfdW5peF9tcxgNIAEoBBIbChNsYXN0X3NhbXBsZV91bml4X21zGA4gASgEEgwKBHNlbnQYDyABKAQSDAoEbG9zdBgQIAEoBBIMCgRsYXRlGBEgASgEEg4KBnNpbGVudBgSIAEoBBIQCghub3Rfc2VudBgTIAEoBBIXCgpsb3NzX3JhdGlvGBQgASgBSACIAQESFgoObG9zc19yYXRpb19sb3cYFSABKAESFwoPbG9zc19yYXRpb19oaWdoGBYgASgBEhcKCnJ0dF9wNTBfbnMYFyABKARIAYgBARIXCgpydHRfcDk1X25zGBggASgESAKIAQESFwoKcnR0X21heF9ucxgZIAEoBEgDiAEBEhEKCXJ0dF9jb3VudBgaIAEoBBIYChBydHRfa2VybmVsX2NvdW50GBsgASgEEhQKDGZvbGxvd3NfZnJvbRgcIAEoCRIUCgx1ZHBfZXZpZGVuY2UYHSABKAkSDQoFcHJveHkYHiABKAkSEgoKY29tcGFyaXNvbhgfIAEoCBIrCgpkaXJlY3Rpb25zGCAgASgLMhcubGlmZWxpbmUudjEuRGlyZWN0aW9ucxINCgVub3RlcxghIAMoCRINCgVlbmRlZBgiIAEoBBIOCgZmYWlsZWQYIyABKARCDQoLX2xvc3NfcmF0aW9CDQoLX3J0dF9wNTBfbnNCDQoLX3J0dF9wOTVfbnNCDQoLX3J0dF9tYXhfbnMiiQEKCkRpcmVjdGlvbnMSFAoMZm9yd2FyZF9zZW50GAEgASgEEhQKDGZvcndhcmRfbG9zdBgCIAEoBBITCgtyZXR1cm5fc2VudBgDIAEoBBITCgtyZXR1cm5fbG9zdBgEIAEoBBISCgpkdXBsaWNhdGVzGAUgASgEEhEKCXJlb3JkZXJlZBgGIAEoBCKqAgoLTm9kZVN1bW1hcnkSDwoHbm9kZV9pZBgBIAEoCRIQCghob3N0bmFtZRgCIAEoCRIVCg1hZ2VudF92ZXJzaW9uGAMgASgJEhEKCWNvbm5lY3RlZBgEIAEoCBIaChJmaXJzdF9zZWVuX3VuaXhfbXMYBSABKAQSGwoTbGFzdF9yZXBvcnRfdW5peF9tcxgGIAEoBBIQCghtZXRfcm93cxgHIAEoDRIVCg1kZWdyYWRlZF9yb3dzGAggASgNEhIKCnVubWV0X3Jvd3MYCSABKA0SFAoMdW5rbm93bl9yb3dzGAogASgNEhsKE25vdF9hcHBsaWNhYmxlX3Jvd3MYCyABKA0SJQoHdmVyZGljdBgMIAEoDjIULmxpZmVsaW5lLnYxLlZlcmRpY3QioQEKCUJvb3RDb3VudBIPCgdib290X2lkGAEgASgMEhYKDmZpcnN0X3NlcXVlbmNlGAIgASgEEhUKDWxhc3Rfc2VxdWVuY2UYAyABKAQSDwoHcmVwb3J0cxgEIAEoBBIPCgd3aW5kb3dzGAUgASgEEhcKD21pc3NpbmdfcmVwb3J0cxgGIAEoBBIZChFkdXBsaWNhdGVfcmVwb3J0cxgHIAEoBCLCAgoISW5jaWRlbnQSCgoCaWQYASABKAQSDwoHbm9kZV9pZBgCIAEoCRIWCg5yZXF1aXJlbWVudF9pZBgDIAEoCRIRCgl0YXJnZXRfaWQYBCABKAkSJQoHdmVyZGljdBgFIAEoDjIULmxpZmVsaW5lLnYxLlZlcmRpY3QSDQoFY2F1c2UYBiABKAkSFQoNc3RhcnRfdW5peF9tcxgHIAEoBBIYCgtlbmRfdW5peF9tcxgIIAEoBEgAiAEBEhAKCGV2aWRlbmNlGAkgASgJEhEKCW5leHRfc3RlcBgKIAEoCRIQCghhdHRlbXB0cxgLIAEoBBIQCghmYWlsdXJlcxgMIAEoBBIuCgx3b3JzdF9taW51dGUYDSABKAsyGC5saWZlbGluZS52MS5NaW51dGVDb3VudEIOCgxfZW5kX3VuaXhfbXMiSAoLTWludXRlQ291bnQSFQoNc3RhcnRfdW5peF9tcxgBIAEoBBIQCghhdHRlbXB0cxgCIAEoBBIQCghmYWlsdXJlcxgDIAEoBCJbChNMaXN0VmVyZGljdHNSZXF1ZXN0Eg8KB25vZGVfaWQYASABKAkSDAoEb25seRgCIAEoCRIRCglwYWdlX3NpemUYAyABKA0SEgoKcGFnZV90b2tlbhgEIAEoCSKMAQoUTGlzdFZlcmRpY3RzUmVzcG9uc2USGQoRZ2VuZXJhdGVkX3VuaXhfbXMYASABKAQSJQoEcm93cxgCIAMoCzIXLmxpZmVsaW5lLnYxLlZlcmRpY3RSb3cSFwoPbmV4dF9wYWdlX3Rva2VuGAMgASgJEhkKEWNhdGFsb2d1ZV92ZXJzaW9uGAQgASgJIjkKEExpc3ROb2Rlc1JlcXVlc3QSEQoJcGFnZV9zaXplGAEgASgNEhIKCnBhZ2VfdG9rZW4YAiABKAkicAoRTGlzdE5vZGVzUmVzcG9uc2USGQoRZ2VuZXJhdGVkX3VuaXhfbXMYASABKAQSJwoFbm9kZXMYAiADKAsyGC5saWZlbGluZS52MS5Ob2RlU3VtbWFyeRIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkiIQoOR2V0Tm9kZVJlcXVlc3QSDwoHbm9kZV9pZBgBIAEoCSLMAQoPR2V0Tm9kZVJlc3BvbnNlEhkKEWdlbmVyYXRlZF91bml4X21zGAEgASgEEiYKBG5vZGUYAiABKAsyGC5saWZlbGluZS52MS5Ob2RlU3VtbWFyeRIlCgRyb3dzGAMgAygLMhcubGlmZWxpbmUudjEuVmVyZGljdFJvdxIoCglpbmNpZGVudHMYBCADKAsyFS5saWZlbGluZS52MS5JbmNpZGVudBIlCgVib290cxgFIAMoCzIWLmxpZmVsaW5lLnYxLkJvb3RDb3VudCJ4ChRMaXN0SW5jaWRlbnRzUmVxdWVzdBIPCgdub2RlX2lkGAEgASgJEhEKCW9wZW5fb25seRgCIAEoCBIVCg1zaW5jZV91bml4X21zGAMgASgEEhEKCXBhZ2Vfc2l6ZRgEIAEoDRISCgpwYWdlX3Rva2VuGAUgASgJInUKFUxpc3RJbmNpZGVudHNSZXNwb25zZRIZChFnZW5lcmF0ZWRfdW5peF9tcxgBIAEoBBIoCglpbmNpZGVudHMYAiADKAsyFS5saWZlbGluZS52MS5JbmNpZGVudBIXCg9uZXh0X3BhZ2VfdG9rZW4YAyABKAkisAIKDEhpc3RvcnlQb2ludBIVCg1zdGFydF91bml4X21zGAEgASgEEgwKBHNlbnQYAiABKAQSDAoEbG9zdBgDIAEoBBIMCgRsYXRlGAQgASgEEg4KBnNpbGVudBgFIAEoBBIQCghub3Rfc2VudBgGIAEoBBIXCgpsb3NzX3JhdGlvGAcgASgBSACIAQESFwoKcnR0X3A1MF9ucxgIIAEoBEgBiAEBEhcKCnJ0dF9wOTVfbnMYCSABKARIAogBARIXCgpydHRfbWF4X25zGAogASgESAOIAQESDQoFZW5kZWQYCyABKAQSDgoGZmFpbGVkGAwgASgEQg0KC19sb3NzX3JhdGlvQg0KC19ydHRfcDUwX25zQg0KC19ydHRfcDk1X25zQg0KC19ydHRfbWF4X25zImUKDVRhcmdldEhpc3RvcnkSFgoOcmVxdWlyZW1lbnRfaWQYASABKAkSEQoJdGFyZ2V0X2lkGAIgASgJEikKBnBvaW50cxgDIAMoCzIZLmxpZmVsaW5lLnYxLkhpc3RvcnlQb2ludCJzChJMaXN0SGlzdG9yeVJlcXVlc3QSDwoHbm9kZV9pZBgBIAEoCRIMCgRvbmx5GAIgASgJEhQKDGZyb21fdW5peF9tcxgDIAEoBBISCgp0b191bml4X21zGAQgASgEEhQKDHN0ZXBfc2Vjb25kcxgFIAEoDSKxAQoTTGlzdEhpc3RvcnlSZXNwb25zZRIZChFnZW5lcmF0ZWRfdW5peF9tcxgBIAEoBBIUCgxzdGVwX3NlY29uZHMYAiABKA0SKwoHdGFyZ2V0cxgDIAMoCzIaLmxpZmVsaW5lLnYxLlRhcmdldEhpc3RvcnkSIgoVY29udGludWVfZnJvbV91bml4X21zGAQgASgESACIAQFCGAoWX2NvbnRpbnVlX2Zyb21fdW5peF9tcyqNAQoHVmVyZGljdBIXChNWRVJESUNUX1VOU1BFQ0lGSUVEEAASDwoLVkVSRElDVF9NRVQQARIUChBWRVJESUNUX0RFR1JBREVEEAISEQoNVkVSRElDVF9VTk1FVBADEhMKD1ZFUkRJQ1RfVU5LTk9XThAEEhoKFlZFUkRJQ1RfTk9UX0FQUExJQ0FCTEUQBSp2CgpPYmxpZ2F0aW9uEhoKFk9CTElHQVRJT05fVU5TUEVDSUZJRUQQABIXChNPQkxJR0FUSU9OX1JFUVVJUkVEEAESFwoTT0JMSUdBVElPTl9PUFRJT05BTBACEhoKFk9CTElHQVRJT05fQ09ORElUSU9OQUwQAzKfAwoMUXVlcnlTZXJ2aWNlElMKDExpc3RWZXJkaWN0cxIgLmxpZmVsaW5lLnYxLkxpc3RWZXJkaWN0c1JlcXVlc3QaIS5saWZlbGluZS52MS5MaXN0VmVyZGljdHNSZXNwb25zZRJKCglMaXN0Tm9kZXMSHS5saWZlbGluZS52MS5MaXN0Tm9kZXNSZXF1ZXN0Gh4ubGlmZWxpbmUudjEuTGlzdE5vZGVzUmVzcG9uc2USRAoHR2V0Tm9kZRIbLmxpZmVsaW5lLnYxLkdldE5vZGVSZXF1ZXN0GhwubGlmZWxpbmUudjEuR2V0Tm9kZVJlc3BvbnNlElYKDUxpc3RJbmNpZGVudHMSIS5saWZlbGluZS52MS5MaXN0SW5jaWRlbnRzUmVxdWVzdBoiLmxpZmVsaW5lLnYxLkxpc3RJbmNpZGVudHNSZXNwb25zZRJQCgtMaXN0SGlzdG9yeRIfLmxpZmVsaW5lLnYxLkxpc3RIaXN0b3J5UmVxdWVzdBogLmxpZmVsaW5lLnYxLkxpc3RIaXN0b3J5UmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * The judgement on one requirement and target of one node.
@@ -219,6 +219,19 @@ export type VerdictRow = Message<"lifeline.v1.VerdictRow"> & {
    * @generated from field: repeated string notes = 33;
    */
   notes: string[];
+
+  /**
+   * Attempts that ended, and those of them that did not do what they should, over the lookback. Without attempts that
+   * were not measured, and those sent to a peer that need not answer.
+   *
+   * @generated from field: uint64 ended = 34;
+   */
+  ended: bigint;
+
+  /**
+   * @generated from field: uint64 failed = 35;
+   */
+  failed: bigint;
 };
 
 /**
@@ -454,6 +467,25 @@ export type Incident = Message<"lifeline.v1.Incident"> & {
    * @generated from field: string next_step = 10;
    */
   nextStep: string;
+
+  /**
+   * Attempts that ended between its first failure and its last, and how many of them failed.
+   *
+   * @generated from field: uint64 attempts = 11;
+   */
+  attempts: bigint;
+
+  /**
+   * @generated from field: uint64 failures = 12;
+   */
+  failures: bigint;
+
+  /**
+   * The minute with the most failures; absent where no failure was counted.
+   *
+   * @generated from field: lifeline.v1.MinuteCount worst_minute = 13;
+   */
+  worstMinute?: MinuteCount | undefined;
 };
 
 /**
@@ -462,6 +494,35 @@ export type Incident = Message<"lifeline.v1.Incident"> & {
  */
 export const IncidentSchema: GenMessage<Incident> = /*@__PURE__*/
   messageDesc(file_lifeline_v1_query, 4);
+
+/**
+ * The attempts of one minute of wall time.
+ *
+ * @generated from message lifeline.v1.MinuteCount
+ */
+export type MinuteCount = Message<"lifeline.v1.MinuteCount"> & {
+  /**
+   * @generated from field: uint64 start_unix_ms = 1;
+   */
+  startUnixMs: bigint;
+
+  /**
+   * @generated from field: uint64 attempts = 2;
+   */
+  attempts: bigint;
+
+  /**
+   * @generated from field: uint64 failures = 3;
+   */
+  failures: bigint;
+};
+
+/**
+ * Describes the message lifeline.v1.MinuteCount.
+ * Use `create(MinuteCountSchema)` to create a new message.
+ */
+export const MinuteCountSchema: GenMessage<MinuteCount> = /*@__PURE__*/
+  messageDesc(file_lifeline_v1_query, 5);
 
 /**
  * @generated from message lifeline.v1.ListVerdictsRequest
@@ -499,7 +560,7 @@ export type ListVerdictsRequest = Message<"lifeline.v1.ListVerdictsRequest"> & {
  * Use `create(ListVerdictsRequestSchema)` to create a new message.
  */
 export const ListVerdictsRequestSchema: GenMessage<ListVerdictsRequest> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_query, 5);
+  messageDesc(file_lifeline_v1_query, 6);
 
 /**
  * @generated from message lifeline.v1.ListVerdictsResponse
@@ -531,7 +592,7 @@ export type ListVerdictsResponse = Message<"lifeline.v1.ListVerdictsResponse"> &
  * Use `create(ListVerdictsResponseSchema)` to create a new message.
  */
 export const ListVerdictsResponseSchema: GenMessage<ListVerdictsResponse> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_query, 6);
+  messageDesc(file_lifeline_v1_query, 7);
 
 /**
  * @generated from message lifeline.v1.ListNodesRequest
@@ -553,7 +614,7 @@ export type ListNodesRequest = Message<"lifeline.v1.ListNodesRequest"> & {
  * Use `create(ListNodesRequestSchema)` to create a new message.
  */
 export const ListNodesRequestSchema: GenMessage<ListNodesRequest> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_query, 7);
+  messageDesc(file_lifeline_v1_query, 8);
 
 /**
  * @generated from message lifeline.v1.ListNodesResponse
@@ -580,7 +641,7 @@ export type ListNodesResponse = Message<"lifeline.v1.ListNodesResponse"> & {
  * Use `create(ListNodesResponseSchema)` to create a new message.
  */
 export const ListNodesResponseSchema: GenMessage<ListNodesResponse> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_query, 8);
+  messageDesc(file_lifeline_v1_query, 9);
 
 /**
  * @generated from message lifeline.v1.GetNodeRequest
@@ -597,7 +658,7 @@ export type GetNodeRequest = Message<"lifeline.v1.GetNodeRequest"> & {
  * Use `create(GetNodeRequestSchema)` to create a new message.
  */
 export const GetNodeRequestSchema: GenMessage<GetNodeRequest> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_query, 9);
+  messageDesc(file_lifeline_v1_query, 10);
 
 /**
  * @generated from message lifeline.v1.GetNodeResponse
@@ -634,7 +695,7 @@ export type GetNodeResponse = Message<"lifeline.v1.GetNodeResponse"> & {
  * Use `create(GetNodeResponseSchema)` to create a new message.
  */
 export const GetNodeResponseSchema: GenMessage<GetNodeResponse> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_query, 10);
+  messageDesc(file_lifeline_v1_query, 11);
 
 /**
  * @generated from message lifeline.v1.ListIncidentsRequest
@@ -679,7 +740,7 @@ export type ListIncidentsRequest = Message<"lifeline.v1.ListIncidentsRequest"> &
  * Use `create(ListIncidentsRequestSchema)` to create a new message.
  */
 export const ListIncidentsRequestSchema: GenMessage<ListIncidentsRequest> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_query, 11);
+  messageDesc(file_lifeline_v1_query, 12);
 
 /**
  * @generated from message lifeline.v1.ListIncidentsResponse
@@ -706,7 +767,7 @@ export type ListIncidentsResponse = Message<"lifeline.v1.ListIncidentsResponse">
  * Use `create(ListIncidentsResponseSchema)` to create a new message.
  */
 export const ListIncidentsResponseSchema: GenMessage<ListIncidentsResponse> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_query, 12);
+  messageDesc(file_lifeline_v1_query, 13);
 
 /**
  * One time step of one target: the windows that began in it, merged.
@@ -763,6 +824,18 @@ export type HistoryPoint = Message<"lifeline.v1.HistoryPoint"> & {
    * @generated from field: optional uint64 rtt_max_ns = 10;
    */
   rttMaxNs?: bigint | undefined;
+
+  /**
+   * As in VerdictRow.
+   *
+   * @generated from field: uint64 ended = 11;
+   */
+  ended: bigint;
+
+  /**
+   * @generated from field: uint64 failed = 12;
+   */
+  failed: bigint;
 };
 
 /**
@@ -770,7 +843,7 @@ export type HistoryPoint = Message<"lifeline.v1.HistoryPoint"> & {
  * Use `create(HistoryPointSchema)` to create a new message.
  */
 export const HistoryPointSchema: GenMessage<HistoryPoint> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_query, 13);
+  messageDesc(file_lifeline_v1_query, 14);
 
 /**
  * @generated from message lifeline.v1.TargetHistory
@@ -799,7 +872,7 @@ export type TargetHistory = Message<"lifeline.v1.TargetHistory"> & {
  * Use `create(TargetHistorySchema)` to create a new message.
  */
 export const TargetHistorySchema: GenMessage<TargetHistory> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_query, 14);
+  messageDesc(file_lifeline_v1_query, 15);
 
 /**
  * @generated from message lifeline.v1.ListHistoryRequest
@@ -842,7 +915,7 @@ export type ListHistoryRequest = Message<"lifeline.v1.ListHistoryRequest"> & {
  * Use `create(ListHistoryRequestSchema)` to create a new message.
  */
 export const ListHistoryRequestSchema: GenMessage<ListHistoryRequest> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_query, 15);
+  messageDesc(file_lifeline_v1_query, 16);
 
 /**
  * @generated from message lifeline.v1.ListHistoryResponse
@@ -876,7 +949,7 @@ export type ListHistoryResponse = Message<"lifeline.v1.ListHistoryResponse"> & {
  * Use `create(ListHistoryResponseSchema)` to create a new message.
  */
 export const ListHistoryResponseSchema: GenMessage<ListHistoryResponse> = /*@__PURE__*/
-  messageDesc(file_lifeline_v1_query, 16);
+  messageDesc(file_lifeline_v1_query, 17);
 
 /**
  * @generated from enum lifeline.v1.Verdict
