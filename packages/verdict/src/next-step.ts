@@ -99,7 +99,7 @@ const steps: Record<Reason, Step | string> = {
   "tls-incomplete-chain": ({ host }) => `Owner of ${host}: serve the intermediate certificates with the leaf.`,
   "proxy-unreachable": "Network team: make the HTTP proxy reachable from this node.",
   "proxy-refused": (_, where) => `Owner of the HTTP proxy: allow CONNECT to ${where}.`,
-  "proxy-auth": "Node owner: give the agent the credentials of the HTTP proxy.",
+  "proxy-auth": "Node owner: give the agent the credentials of the HTTP proxy (HTTPS_PROXY).",
   "mtu-too-small": (_, where) => `Network team: let packets of 1,360 bytes pass to ${where}.`,
   "link-alive": "",
   "link-idle": "See the rows inside the tunnel.",
