@@ -65,7 +65,7 @@ export const CAUSE_FACTS: Readonly<Record<Cause, CauseFacts>> = {
   ),
   timeout: facts(
     "Sent, and nothing came back.",
-    "Three attempts in a row lost or late.",
+    "Three attempts in a row are silent; the first of them was watched for two seconds after its loss threshold.",
     "Allow the port and its answers back.",
   ),
   unreachable: facts("No route.", "An ICMP unreachable, or no route on the node, twice.", "Restore the route."),

@@ -46,6 +46,17 @@ describe("the sentence of each basis", () => {
       "9 of 9 attempts answered over the last 60 s.",
     ],
     [
+      "failed, with attempts that are silent so far",
+      {
+        basis: "failed",
+        reason: "timeout",
+        runLength: 3,
+        seen: rememberedOf("timeout", NOW_MS, {}, { length: 1, stateLength: 1, stateStartedAtMs: NOW_MS - 3_000 }),
+        lookback: lookbackOf({ answered: 5, timeout: 1 }),
+      },
+      "sent, and nothing came back before the loss threshold, once, at 2026-08-01T11:59:57Z, and 2 more that are silent so far; 5 of 6 attempts answered, 1 of 6 lost (17 %, 95 % interval 3 % to 56 %) over the last 60 s.",
+    ],
+    [
       "failed, after failures of another kind",
       {
         basis: "failed",

@@ -65,6 +65,7 @@ function stateShare({ seen, runLength: provenLength, onsetMs }: TargetVerdict): 
   const silent = provenLength > runLength ? `, and ${provenLength - runLength} more that are silent so far` : "";
   const length = seen?.run.stateLength ?? runLength;
   const sinceMs = seen?.run.stateStartedAtMs ?? onsetMs;
+  if (length === 1 && runLength === 1) return `once, at ${timeOfDay(sinceMs)}${silent}`;
   if (length === runLength) return `${times(length)} in a row since ${timeOfDay(sinceMs)}${silent}`;
   return `${times(length)} since ${timeOfDay(sinceMs)}, ${runLength} failures in a row since ${timeOfDay(onsetMs)}${silent}`;
 }
