@@ -119,6 +119,15 @@ describe("the chain of a server", () => {
   });
 });
 
+describe("a certificate that only names its issuer", () => {
+  it("does not lead to the CA of that name, whose key did not sign it", async () => {
+    const pem = fixture("bare-same-name-root.pem");
+    const sample = await sampleOf({ keyPem: pem, chain: [pem], trust: privately(fixture("root.pem")) });
+    expect(sample.outcome.reason).toBe("tls-untrusted");
+    expect(subjects(sample)).toEqual(["CN=peer.test"]);
+  });
+});
+
 describe("a CA that is trusted beside the public ones", () => {
   const inspector = makeCa({ subject: "CN=Inspection", pathLength: 0, ...days(-1_000, 1_000) });
   const added = async (): Promise<Trust> => ({ kind: "public", addedCaPem: (await inspector).certPem });
