@@ -114,10 +114,15 @@ export interface DeploymentFlags {
   readonly grpcTunnel?: boolean;
 }
 
+/** The URL as people type it: https where it has no scheme. */
+export function withScheme(url: string): string {
+  return url.includes("://") ? url : `https://${url}`;
+}
+
 /** Builds a deployment from flags. Throws CatalogueError with file `command line` and the field, such as `omni.api`. */
 export function deploymentFrom(flags: DeploymentFlags): Deployment {
   const { siderolink, machineApi, caPem, grpcTunnel = false, stampReflectors = [] } = flags;
-  const api = flags.api.includes("://") ? flags.api : `https://${flags.api}`;
+  const api = withScheme(flags.api);
   const read = readEndpointUrl(api, ["https:"]);
   const apiHost = read.kind === "endpoint" ? read.endpoint.host : "omni";
   const written = {

@@ -26,6 +26,7 @@ export {
   type Mirror,
   parseDeployment,
   type TrustedEndpoint,
+  withScheme,
 } from "./deployment.ts";
 export type { ReadPem } from "./deployment-ca.ts";
 export { type CatalogueDiff, diffCatalogues, type FieldChange } from "./diff.ts";

@@ -35,7 +35,7 @@ const OWNERS: Record<Reason, RegExp> = {
   "http-protocol": /^Omni owner: check the reverse proxy/,
   "grpc-protocol": /^Omni owner: check the reverse proxy/,
   "stamp-malformed": /^Omni owner: check that a STAMP reflector/,
-  "answer-servfail": /^Owner of the resolver omni\.test:443: let it answer this node/,
+  "answer-servfail": /^Owner of the resolver omni\.test:443: find out why it fails/,
   "answer-refused": /^Owner of the resolver omni\.test:443: let it answer this node/,
   "answer-malformed": /^Owner of the resolver omni\.test:443: let it answer this node/,
   silent: /^Omni owner: run a STAMP reflector that shares omni\.test:443/,

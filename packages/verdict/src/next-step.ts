@@ -87,7 +87,8 @@ const steps: Record<Reason, Step | string> = {
   "redirect-not-allowed": ({ host }) =>
     `Network team: find out why ${host} resolves to an address inside the site; an answer of a block page or a resolver's filter does that.`,
   "stamp-malformed": (_, where) => `Omni owner: check that a STAMP reflector, and nothing else, answers at ${where}.`,
-  "answer-servfail": fixQueriedResolver,
+  "answer-servfail": (target, where) =>
+    `Owner of the resolver ${where}: find out why it fails for ${queryOf(target)}; owner of the zone: check its name servers and DNSSEC.`,
   "answer-refused": fixQueriedResolver,
   "answer-malformed": fixQueriedResolver,
   silent: (_, where) =>

@@ -2,6 +2,7 @@
 import { getServers } from "node:dns";
 import { isIP } from "node:net";
 import { resolve } from "node:path";
+import { withScheme } from "@lifeline/catalogue";
 import type { StandInState } from "@lifeline/lab";
 import type { RealOmni } from "./arguments.ts";
 
@@ -37,7 +38,8 @@ function hostResolvers(): string[] {
 }
 
 /** The deployment of a real Omni. */
-export function realDeployment({ api, machineApi, siderolink, caFile }: RealOmni) {
+export function realDeployment({ api: typed, machineApi, siderolink, caFile }: RealOmni) {
+  const api = withScheme(typed);
   const isSaas = /^https:\/\/[^/]+\.omni\.siderolabs\.io\/?$/i.test(api);
   return {
     version: 1,
