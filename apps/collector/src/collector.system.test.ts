@@ -591,7 +591,7 @@ describe("verdicts", () => {
       join(directory, "catalogue.yaml"),
       CATALOGUE.replace(
         "probes: [{ probe: tcp, acceptReset: false }]",
-        "probes: [{ probe: tcp, acceptReset: false }, { probe: grpc, trust: public }]",
+        "probes: [{ probe: tcp, acceptReset: false }, { probe: grpc, trust: public, expect: { method: /a.B/C, status: 12, message: '*' } }]",
       ),
     );
     const collector = await start();
