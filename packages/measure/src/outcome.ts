@@ -486,13 +486,13 @@ const facts = {
     kind: "rejected",
     blame: "peer",
     cause: "time-unproven",
-    meaning: "the server is no NTS server: its answer to the key exchange is not one of NTS",
+    meaning: "the time is not proven by NTS: the answer to the key exchange is not one of NTS",
   },
   "nts-refused": {
     kind: "rejected",
     blame: "peer",
     cause: "time-unproven",
-    meaning: "the server refused the NTS key exchange",
+    meaning: "the time is not proven by NTS: the server refused the key exchange",
   },
   "nts-silent": {
     kind: "lost",
@@ -510,7 +510,7 @@ const facts = {
     kind: "rejected",
     blame: "peer",
     cause: "time-unproven",
-    meaning: "the time server rejected the cookie of its own key exchange (NTS NAK)",
+    meaning: "the time is not proven by NTS: the time server rejected the cookie of its own key exchange (NTS NAK)",
   },
 
   "proxy-auth-scheme": {
