@@ -13,6 +13,7 @@ import { checkVerdict } from "./check-verdict.ts";
 import { correlate } from "./correlate/correlate.ts";
 import type { Entry } from "./entry.ts";
 import { evidenceOf } from "./evidence-text.ts";
+import { withFlow } from "./flow.ts";
 import { NO_DATA_STEP, nextStepFor, UNCONFIRMED_STEP } from "./next-step.ts";
 import type { NodeContext } from "./node-context.ts";
 import { bounded } from "./phrase.ts";
@@ -108,7 +109,7 @@ function rowsOf(row: ResolvedRow, entries: ReadonlyMap<string, Entry>, judgement
     case "targets":
       return row.targets.flatMap(({ id }) => {
         const entry = entries.get(id);
-        return entry === undefined ? [] : [targetRow(entry, row)];
+        return entry === undefined ? [] : [targetRow(entry, row, judgement.context?.name)];
       });
     case "check":
       return [targetlessRow(row.requirement, nowMs, checkVerdict(row.check, judgement.context ?? {}, nowMs))];
@@ -133,8 +134,12 @@ function rowsOf(row: ResolvedRow, entries: ReadonlyMap<string, Entry>, judgement
   }
 }
 
-function targetRow(entry: Entry, row: Extract<ResolvedRow, { kind: "targets" }>): RowVerdict {
-  const { requirement, target, own, verdict, cause, evidence, nextStep, followsFrom, onsetMs, comparison } = entry;
+function targetRow(
+  entry: Entry,
+  row: Extract<ResolvedRow, { kind: "targets" }>,
+  nodeName: string | undefined,
+): RowVerdict {
+  const { requirement, target, own, verdict, cause, evidence, followsFrom, onsetMs, comparison } = entry;
   const { id, host, port, family, options } = target;
   const proxy = target.proxy === undefined ? undefined : proxyName(target.proxy);
   const { directions } = own.lookback;
@@ -146,7 +151,7 @@ function targetRow(entry: Entry, row: Extract<ResolvedRow, { kind: "targets" }>)
     verdict,
     cause,
     evidence: bounded([evidence, ...row.notes.map((note) => `${note}.`)].join(" ")),
-    nextStep,
+    nextStep: withFlow(entry, nodeName),
     followsFrom,
     udpEvidence: entry.udpEvidence,
     notes: notesOf(row),

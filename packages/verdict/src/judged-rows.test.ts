@@ -61,7 +61,7 @@ describe("a row of a target", () => {
   ])("has directions where packets are numbered: %j %s", (counts, has) => {
     const stamp = targetOf(STAMP);
     const directions = { ...NO_DIRECTIONS, ...counts };
-    const windows = windowsOf(stamp, ["answered"]).map((window) => ({ ...window, directions }));
+    const windows = windowsOf(stamp, ["answered", "answered"]).map((window) => ({ ...window, directions }));
     expect(judge([rowOf([stamp])], windows)[0]?.directions).toEqual(has ? directions : undefined);
   });
 

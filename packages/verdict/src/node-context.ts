@@ -33,6 +33,8 @@ export type ClockReference = "collector" | "time server";
 
 /** What is known of a node besides its windows. */
 export interface NodeContext {
+  /** How people call the node. Undefined: not known. */
+  readonly name?: string;
   /** How far the node's clock is behind the reference, ms; negative: ahead. Undefined: unknown. */
   readonly clockOffsetMs?: number;
   /** The reference of `clockOffsetMs`. Default: the collector. */

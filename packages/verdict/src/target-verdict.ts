@@ -23,6 +23,7 @@ import {
 } from "@lifeline/window";
 import { type AddressStates, addressStatesOf } from "./address-states.ts";
 import { endedOf, flawedOf } from "./attempt-counts.ts";
+import { directionsOf } from "./direction-lookback.ts";
 import { failingSpan } from "./failing-span.ts";
 import type { PreviousVerdict, Verdict } from "./row.ts";
 import { badRunCount, type Streak, streakOf } from "./streak.ts";
@@ -88,7 +89,8 @@ export function targetVerdictOf(
   const addresses = addressStatesOf(own, thresholds);
   const streak = streakOver(streakOf(own, thresholds, target.cadenceMs), addresses);
   const judged = sinceRecovery(recent, streak, addresses);
-  const lookback = mergeAllWindows(emptyWindow(target.id, nowMs, nowMs - lookbackMs), judged);
+  const merged = mergeAllWindows(emptyWindow(target.id, nowMs, nowMs - lookbackMs), judged);
+  const lookback = { ...merged, directions: directionsOf(judged) };
   const lastSampleAtMs = own.reduce(latestEndOfSample, undefined);
   const whole = conclude(own, judged, fresh, lookback, streak, nowMs, thresholds, previous);
   const conclusion = addresses === undefined ? whole : withDeadAddresses(whole, addresses);

@@ -83,6 +83,7 @@ export async function runPreflight(preflight: Preflight): Promise<StatusModel> {
     nowMs,
     thresholds: { ...DEFAULT_THRESHOLDS, lookbackMs },
     ...judgementContextOf(interception, {
+      name: hostname,
       clockOffsetMs,
       clockReference: "time server",
       // Without a collector there are no other nodes, no witness, and no Talos socket.

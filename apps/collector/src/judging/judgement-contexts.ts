@@ -42,8 +42,8 @@ export class JudgementContexts {
     return judgementContextOf(this.#sources.interception, this.#lasting(node));
   }
 
-  #lasting({ clockOffsetMs, observedEndpoint }: Node): KnownOfNode {
+  #lasting({ nodeId: name, clockOffsetMs, observedEndpoint }: Node): KnownOfNode {
     const fleetIssuer = (targetId: string) => this.#sources.issuers.of(targetId);
-    return { clockOffsetMs, observedEndpoint, fleetIssuer };
+    return { name, clockOffsetMs, observedEndpoint, fleetIssuer };
   }
 }
