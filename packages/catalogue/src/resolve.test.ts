@@ -251,7 +251,7 @@ describe("resolve, families and roles", () => {
     expect(row("omni-media-storage", onPrem, omniHost)).toMatchObject({
       kind: "unresolved",
       why: expect.stringContaining("named by account"),
-      next: expect.stringContaining("follow one redirect"),
+      next: expect.stringContaining("let this node reach factory.talos.dev"),
     });
   });
 });

@@ -248,7 +248,7 @@ const REGISTRY_CASES: readonly FieldCase[] = [
     deployment: PULLS,
     expected: [
       { requirement: "node-ghcr", target: "ghcr.io", probe: "tls", verdict: "met" },
-      { requirement: "node-ghcr", target: "ghcr.io", probe: "registry", verdict: "unmet", cause: "rate-limited" },
+      { requirement: "node-ghcr", target: "ghcr.io", probe: "registry", verdict: "degraded", cause: "rate-limited" },
     ],
   },
   {

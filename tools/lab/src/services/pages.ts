@@ -27,6 +27,9 @@ const REGISTRY_PAGE: LabPage = { status: 200, type: "application/json", body: "{
 
 const RETRY_AFTER_S = 3_600;
 
+/** Serves files of images at paths where Omni answers 410. */
+const FACTORY_HOST = "factory.talos.dev";
+
 /** Streams one connection may hold open at once: RFC 9113 §6.5.2 advises no fewer than 100. */
 const STREAMS_MAX = 100;
 
@@ -39,8 +42,8 @@ const html = (status: number, text: string): LabPage => ({
   body: `<!doctype html><html lang="en"><meta charset="utf-8"><title>Lifeline lab</title><h1>${text}</h1></html>\n`,
 });
 
-/** The answer of `mode` to `method` at `path` (without query). Pure. */
-export function labPage(mode: TlsMode, method: string, path: string): LabPage {
+/** The answer of `mode` of the server `host` to `method` at `path` (without query). Pure. */
+export function labPage(mode: TlsMode, method: string, path: string, host: string): LabPage {
   switch (mode) {
     case "html-200":
       return html(200, "Lab: a reverse proxy that knows no gRPC.");
@@ -66,6 +69,7 @@ export function labPage(mode: TlsMode, method: string, path: string): LabPage {
       return path === "/v2/" ? REGISTRY_PAGE : { ...REGISTRY_PAGE, status: 307, location: BLOB_URL };
     default: {
       if (path.startsWith("/v2/")) return REGISTRY_PAGE;
+      if (host === FACTORY_HOST && path.startsWith("/image/")) return { status: 200, type: "text/plain", body: "lab" };
       const { status, text, form } = apiPage(method, path);
       return form === "labelled" ? html(status, "Lab: a stand-in.") : { status, type: "text/plain", body: text };
     }
@@ -86,7 +90,8 @@ export function createPageServer(mode: TlsMode): PageServer {
     if ("stream" in request) request.stream.on("error", () => undefined);
     request.resume();
     const method = request.method ?? "";
-    const page = labPage(mode, method, (request.url ?? "/").split("?", 1)[0] ?? "/");
+    const host = String(request.headers[":authority"] ?? request.headers.host ?? "");
+    const page = labPage(mode, method, (request.url ?? "/").split("?", 1)[0] ?? "/", host);
     response.statusCode = page.status;
     response.setHeader("content-type", page.type);
     response.setHeader("content-length", Buffer.byteLength(page.body));
