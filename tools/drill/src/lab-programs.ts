@@ -91,7 +91,10 @@ const BLOB_NAME = "pkg-containers.githubusercontent.com";
 
 /** The programs of Omni's services, by what they do. */
 export interface ServicePrograms {
-  /** Control socket of the program with the resolver and the time server: a hung Omni does not keep nodes from resolving names. */
+  /**
+   * Control socket of the program with the resolver and the time server. It is a program of its own, so that nodes
+   * resolve names while Omni hangs.
+   */
   readonly dnsControl: string;
   readonly omniControl: string;
   readonly omni: HostProcess;
