@@ -74,6 +74,7 @@ shows them)
   it("says why, where no row applies", async () => {
     const { out, exitCode } = await runAgainst(["status"], { listVerdicts: async () => verdicts(IDLE_ROW) });
     expect(out).toContain(`omni-vault does not apply: ${IDLE_ROW.evidence}.`);
+    expect(out.startsWith("0 of 0 required rows met")).toBe(true);
     expect(exitCode).toBe(1);
   });
 

@@ -28,7 +28,8 @@ export function renderStatus(model: StatusModel, layout: StatusLayout): string {
   }
   const advice = adviceLines(model, shown, layout);
   const summary = summaryLine(model, wide);
-  lines.push("", ...proseLines(summary, wide ? undefined : width));
+  if (lines.length > 0) lines.push("");
+  lines.push(...proseLines(summary, wide ? undefined : width));
   if (wide) lines.push(...noteLines(model));
   const remarks = [...(shown.length === 0 ? inapplicableLines(model) : []), ...(model.remarks ?? [])];
   if (remarks.length > 0) lines.push("", ...remarks.flatMap((line) => proseLines(line, wide ? undefined : width)));
