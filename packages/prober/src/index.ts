@@ -3,9 +3,9 @@ export { type LocalNode, type LocalNodeOptions, openLocalNode } from "./local-no
 export type { NodeFacts, NodePaths } from "./node-facts.ts";
 export { Prober, type ProberOptions, type ProberStats } from "./prober.ts";
 export type { NodeProxy } from "./proxy-environment.ts";
+export type { Attempt } from "./watched-attempts.ts";
 export {
   type AccumulatorStats,
-  type Attempt,
   WindowAccumulator,
   type WindowAccumulatorOptions,
 } from "./window-accumulator.ts";

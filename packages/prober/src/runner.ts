@@ -20,6 +20,7 @@ import {
   startBurst,
   ticksDue,
 } from "./schedule.ts";
+import { isWatched } from "./watched-attempts.ts";
 
 /**
  * Attempts in flight in all: well below the 1,024 descriptors Talos gives an extension (containerd's default NOFILE).
@@ -302,6 +303,5 @@ function unmeasured(targetId: string, startedAtMs: number, endedAtMs: number): S
 /** A silence at its threshold that was not watched is not known to be a loss. Anything else stays. */
 function unwatched(sample: Sample): Sample {
   const { reason, phase } = sample.outcome;
-  const isSilent = reason === "timeout" || reason === "handshake-timeout";
-  return isSilent ? { ...sample, outcome: { reason: "agent-overload", phase } } : sample;
+  return isWatched(reason) ? { ...sample, outcome: { reason: "agent-overload", phase } } : sample;
 }

@@ -3,7 +3,8 @@ import { endedCount, WINDOW_MS, type Window } from "@lifeline/window";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { sampleOf } from "./testing/samples.ts";
-import { type Attempt, EARLY_SEALS_MAX, GATHER_MS, WindowAccumulator } from "./window-accumulator.ts";
+import type { Attempt } from "./watched-attempts.ts";
+import { EARLY_SEALS_MAX, GATHER_MS, WindowAccumulator } from "./window-accumulator.ts";
 
 /** A multiple of WINDOW_MS. */
 const EPOCH_MS = 1_800_000_000_000;

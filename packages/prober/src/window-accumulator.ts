@@ -15,15 +15,7 @@
  *    do not.
  * 6. Empty windows are not sealed. Over all sealed windows, `started` adds up to the attempts begun.
  */
-import {
-  type Clock,
-  isFlawless,
-  NS_PER_MS,
-  outcomeClassOf,
-  type Reason,
-  type Sample,
-  type Timer,
-} from "@lifeline/measure";
+import { type Clock, isFlawless, NS_PER_MS, outcomeClassOf, type Sample, type Timer } from "@lifeline/measure";
 import {
   ADDRESSES_MAX,
   type AddressRun,
@@ -42,6 +34,7 @@ import {
   watchedWindow,
   windowOf,
 } from "@lifeline/window";
+import { type Attempt, isWatched, NONE_WATCHED, type Watched, watchedOf } from "./watched-attempts.ts";
 import { endLabelMs, firstSpan, labelMs, nextSpan, type WindowSpan } from "./window-boundary.ts";
 
 /** A run of this length confirms a turn: one odd sample is chance, three in a row are not. */
@@ -68,16 +61,6 @@ export interface WindowAccumulatorOptions {
   readonly clock: Clock;
   /** Takes windows that were sealed together, never none, and the counts at that moment. */
   readonly sealed: (windows: readonly Window[], sealedAtMs: number, stats: AccumulatorStats) => void;
-}
-
-/** An attempt that has begun. */
-export interface Attempt {
-  /** Its sample, once it has ended. */
-  sample: Sample | undefined;
-  /** The address that is silent while the attempt is watched; undefined: not watched. */
-  silentAddress: string | undefined;
-  /** Whether its silence has asked for a burst. */
-  askedBurst: boolean;
 }
 
 /** What became of a sample. */
@@ -372,38 +355,6 @@ function isEmpty(window: Window): boolean {
 /** A sample at one of several addresses. */
 interface FollowedAddress extends FollowedSample {
   readonly before: Run | undefined;
-}
-
-/** Attempts that are silent and still watched, in all and by address. */
-interface Watched {
-  readonly total: number;
-  readonly byAddress: ReadonlyMap<string, number>;
-}
-
-const NONE_WATCHED: Watched = { total: 0, byAddress: new Map() };
-
-/**
- * Attempts from the first one that have been silent in a row. One that ended as lost counts, although an earlier one is
- * still watched; one that was not measured neither counts nor ends the row (M3).
- */
-function watchedOf(attempts: readonly Attempt[]): Watched {
-  const byAddress = new Map<string, number>();
-  let total = 0;
-  for (const { sample, silentAddress } of attempts) {
-    const reason = sample?.outcome.reason;
-    if (reason !== undefined && outcomeClassOf(reason) === "inconclusive") continue;
-    const isSilent = reason === undefined ? silentAddress !== undefined : isWatched(reason);
-    if (!isSilent) break;
-    total += 1;
-    const address = silentAddress ?? sample?.evidence.address;
-    if (address !== undefined) byAddress.set(address, (byAddress.get(address) ?? 0) + 1);
-  }
-  return { total, byAddress };
-}
-
-/** Whether nothing came back to the attempt, though it was watched. */
-function isWatched(reason: Reason): boolean {
-  return reason === "timeout" || reason === "tunnel-one-way" || reason === "handshake-timeout";
 }
 
 function withWatched(followed: FollowedSample, watched: number): FollowedSample {
