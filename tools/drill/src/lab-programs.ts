@@ -87,7 +87,7 @@ export function nodeFiles(name: string): Record<string, string> {
 /** More addresses of public hosts, on the servers' side of the hop: a second one of {@link PUBLIC_NAME}, and blobs. */
 export const SECOND_PUBLIC_ADDRESS = "192.0.2.241";
 export const BLOB_ADDRESS = "192.0.2.242";
-const BLOB_NAME = "pkg-containers.githubusercontent.com";
+export const BLOB_NAME = "pkg-containers.githubusercontent.com";
 
 /** The programs of Omni's services, by what they do. */
 export interface ServicePrograms {
@@ -232,7 +232,7 @@ export async function spawnReady(
   said: string,
   env: Readonly<Record<string, string>> = {},
 ): Promise<HostProcess> {
-  const started = host.spawn(process.execPath, args, { env });
+  const started = host.spawn(process.execPath, args, { env, isServer: true });
   try {
     await started.hasSaid(said);
   } catch (error) {

@@ -2,12 +2,15 @@
 
 import { rootsOf } from "./collector-answer.ts";
 import type { Clear, FaultDrill } from "./fault-drill.ts";
-import { injected, MACHINE_API, path, SIDEROLINK, tunnel } from "./injection.ts";
-import { nodeFiles, PORTS, SECOND_PUBLIC_ADDRESS } from "./lab-programs.ts";
+import { injected, MACHINE_API, mode, path, SIDEROLINK, tunnel } from "./injection.ts";
+import { BLOB_ADDRESS, BLOB_NAME, nodeFiles, PORTS, PUBLIC_NAME, SECOND_PUBLIC_ADDRESS } from "./lab-programs.ts";
 import type { LabNode, TestBed } from "./test-bed.ts";
 
 /** How long the Machine API is blocked before the tunnel is, ms, at most: until its own verdict stands. */
 const FIRST_FAULT_MAX_MS = 20_000;
+
+/** How long a registry's redirect may take to become a target, ms, at most. */
+const REDIRECT_MAX_MS = 60_000;
 
 /** Round trip of a slow path, ms: longer than any loss threshold, shorter than what a client waits for. */
 const SLOW_PATH_MS = 1_200;
@@ -38,6 +41,17 @@ async function mappingLost({ net }: TestBed, node: LabNode): Promise<Clear> {
 }
 `);
   return () => net.hop.nft("delete table inet lost_mapping\n");
+}
+
+/** A registry that redirects to its blob host, once that host is measured. */
+async function blobsElsewhere(testBed: TestBed, node: LabNode): Promise<Clear> {
+  const clear = await mode("public", "moved", [PUBLIC_NAME])(testBed, node);
+  await testBed.until(
+    (rows) => rows.some((row) => row.node === node.name && row.target?.startsWith(BLOB_NAME) === true),
+    REDIRECT_MAX_MS,
+    new AbortController().signal,
+  );
+  return clear;
 }
 
 /** The drills. */
@@ -143,6 +157,14 @@ export const OUTAGE_DRILLS: readonly FaultDrill[] = [
     expected: { cause: "dead-address", requirement: "public-registry" },
     hard: false,
     inject: path({ kind: "drop", traffic: { protocol: "tcp", host: SECOND_PUBLIC_ADDRESS } }),
+  },
+  {
+    name: "blob-host-blocked",
+    what: "a registry redirects to a blob host, which a firewall drops",
+    prepare: blobsElsewhere,
+    expected: { cause: "timeout", requirement: "public-registry", probe: "tcp" },
+    hard: true,
+    inject: path({ kind: "drop", traffic: { protocol: "tcp", host: BLOB_ADDRESS } }),
   },
   {
     name: "time-blocked",

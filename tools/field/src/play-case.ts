@@ -83,7 +83,7 @@ class Play {
       const chain = ["type filter hook input priority filter; policy accept;", ...filter];
       await world.nft(`table inet field {\nchain world {\n${chain.join("\n")}\n}\n}\n`);
     }
-    const services = world.spawn(process.execPath, serviceArguments(this.#case, this.#folder));
+    const services = world.spawn(process.execPath, serviceArguments(this.#case, this.#folder), { isServer: true });
     await services.hasSaid("\n");
     for (const mode of modes) {
       await requestMode(join(this.#folder, CONTROL_SOCKET), { client: EVERY_CLIENT, ...mode });

@@ -5,7 +5,6 @@
  * 2. A certificate is made for the exact name requested, so one listener stands in for every host of the lab.
  */
 import type { Socket } from "node:net";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { createServer, type TLSSocket } from "node:tls";
 import type { Clock } from "@lifeline/measure";
 import { type ClientGate, openClientGate, type ServiceEndpoint } from "./client-gate.ts";
@@ -53,9 +52,7 @@ export async function openTlsService(options: TlsServiceOptions): Promise<Client
 
 async function serveNamed(connection: Socket, client: string, options: TlsServiceOptions): Promise<void> {
   const hello = await peekClientHello(connection, options.clock);
-  // Of a full queue, those that still wait are served; a client that has given up would cost a handshake too.
-  await nextTurn();
-  if (hello === undefined || connection.readableEnded) return void connection.destroy();
+  if (hello === undefined) return void connection.destroy();
   // Literals are never in SNI (RFC 6066 §3): without a name, the address that was dialled is meant.
   const name = hello.serverName ?? connection.localAddress ?? options.endpoint.host;
   const mode = options.table.modeOf(options.serviceOf(name), client, name);

@@ -19,6 +19,11 @@ export interface HostSpawnOptions {
   readonly cwd?: string;
   /** Leaves standard output to the caller, as bytes; `printed()` is then empty. Default: false. */
   readonly rawOutput?: boolean;
+  /**
+   * Runs before other programs of this machine. A server whose queue grows because the machine is busy looks like a
+   * fault of the path, and probes in bursts keep the queue full. Default: false.
+   */
+  readonly isServer?: boolean;
 }
 
 /** How a process ended. */

@@ -55,6 +55,9 @@ export interface HostPlan {
   readonly log: Logger;
 }
 
+/** Niceness of servers, as nice(1) takes it: before every program that has none. */
+const SERVER_NICENESS = -10;
+
 /** Where the files' contents are, inside the host. */
 const FILES_FOLDER = "/run/lifeline";
 
@@ -190,7 +193,8 @@ function hostOf(plan: HostPlan, pid: number, first: FirstProcess, placeOf: (path
     if (closing !== undefined) throw new LabError("closed", `${name} has been closed`);
     const entry = ["nsenter", "--target", String(pid), "--net", "--mount", "--pid"];
     entry.push(`--wd=${options.cwd ?? process.cwd()}`, "--");
-    return keep(startProcess(clock, `${name} ${command}`, entry, [command, ...args], options));
+    const first = options.isServer === true ? ["nice", "-n", String(SERVER_NICENESS)] : [];
+    return keep(startProcess(clock, `${name} ${command}`, entry, [...first, command, ...args], options));
   };
   const attempt: Host["attempt"] = async (command, args, input = "") => {
     const started = spawnIn(command, args);

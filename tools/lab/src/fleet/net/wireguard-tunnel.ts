@@ -193,6 +193,7 @@ async function seat(side: Side): Promise<Seat> {
 async function start(seat: Seat, own: readonly string[], peers: readonly string[]): Promise<void> {
   const { host, device, address, keys } = seat;
   const program = host.spawn("wireguard-go", ["-f", device], {
+    isServer: true,
     env: { LOG_LEVEL: "verbose", WG_I_PREFER_BUGGY_USERSPACE_TO_POLISHED_KMOD: "1" },
   });
   seat.program = program;
