@@ -67,8 +67,8 @@ const CALM_MS = 3_000;
 const SETTLED_MS = 60_000;
 const CALM_MAX_MS = 120_000;
 
-/** Nodes of a matrix. Two busy cores carry the probes of four agents in a burst, and do not carry those of six. */
-export const MATRIX_NODES = 4;
+/** Nodes of a matrix: two cores carry their agents, and the drills take half the time of three. */
+export const MATRIX_NODES = 6;
 
 /** Seconds within which a hard fault must be seen; the product's promise. */
 export const HARD_DETECT_MS = 5_000;

@@ -27,8 +27,8 @@ export interface Answer {
   readonly exitCode: number | null;
 }
 
-/** How long `lifeline check` probes, s: three attempts, the last of them watched to its end, and one to spare. */
-const CHECK_S = 7;
+/** How long `lifeline check` probes, s: its default. */
+const CHECK_S = 10;
 
 /** Longest wait for the agent's rows to be as expected, ms, and the time from one look to the next. */
 const AGENT_MAX_MS = 30_000;

@@ -47,7 +47,8 @@
 
 /*
  * A virtual machine wakes 50 to 150 us late from idle (measured), so the last span before a packet is due is spent
- * awake.
+ * awake. A delay below that span is not measured against anything: it is waited for asleep, because a fleet's links
+ * would keep two processors awake for every packet.
  */
 #define AWAKE_NS (200 * NS_PER_US)
 
@@ -156,7 +157,7 @@ static void leave(struct lane *lane) {
 }
 
 /* How long may be slept: until just before the next packet is due, 0 when that is now, NULL when none waits. */
-static struct timespec *until_due(struct timespec *wait) {
+static struct timespec *until_due(struct timespec *wait, int64_t awake_ns) {
   int64_t soonest_ns = INT64_MAX;
   for (int i = 0; i < 2; i++) {
     struct lane *lane = &lanes[i];
@@ -165,7 +166,7 @@ static struct timespec *until_due(struct timespec *wait) {
     if (due_ns < soonest_ns) soonest_ns = due_ns;
   }
   if (soonest_ns == INT64_MAX) return NULL;
-  int64_t wait_ns = soonest_ns - AWAKE_NS - now_ns();
+  int64_t wait_ns = soonest_ns - awake_ns - now_ns();
   if (wait_ns < 0) wait_ns = 0;
   *wait = (struct timespec){.tv_sec = wait_ns / NS_PER_S, .tv_nsec = wait_ns % NS_PER_S};
   return wait;
@@ -193,7 +194,7 @@ static void carry(int64_t delay_ns, int signal_fd) {
   };
   for (;;) {
     struct timespec wait;
-    int ready = ppoll(polled, 4, until_due(&wait), NULL);
+    int ready = ppoll(polled, 4, until_due(&wait, delay_ns < AWAKE_NS ? 0 : AWAKE_NS), NULL);
     if (ready < 0 && errno != EINTR) return;
     if (ready > 0) {
       if (ended(&polled[2], &polled[3], &delay_ns)) return;

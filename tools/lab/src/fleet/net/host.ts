@@ -55,8 +55,11 @@ export interface HostPlan {
   readonly log: Logger;
 }
 
-/** Niceness of servers, as nice(1) takes it: before every program that has none. */
-const SERVER_NICENESS = -10;
+/**
+ * Runs a program before those that have no niceness. Linux may share processors between sessions instead of programs;
+ * then the session has the niceness (sched(7), autogroup).
+ */
+const BEFORE_OTHERS = 'echo -10 2>/dev/null > /proc/self/autogroup; exec nice -n -10 "$@"';
 
 /** Where the files' contents are, inside the host. */
 const FILES_FOLDER = "/run/lifeline";
@@ -193,7 +196,7 @@ function hostOf(plan: HostPlan, pid: number, first: FirstProcess, placeOf: (path
     if (closing !== undefined) throw new LabError("closed", `${name} has been closed`);
     const entry = ["nsenter", "--target", String(pid), "--net", "--mount", "--pid"];
     entry.push(`--wd=${options.cwd ?? process.cwd()}`, "--");
-    const first = options.isServer === true ? ["nice", "-n", String(SERVER_NICENESS)] : [];
+    const first = options.isServer === true ? ["sh", "-c", BEFORE_OTHERS, "sh"] : [];
     return keep(startProcess(clock, `${name} ${command}`, entry, [...first, command, ...args], options));
   };
   const attempt: Host["attempt"] = async (command, args, input = "") => {
