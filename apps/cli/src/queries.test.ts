@@ -167,17 +167,26 @@ No incidents.
 });
 
 describe("lifeline incidents", () => {
-  const ended = { ...INCIDENT, id: 6n, endUnixMs: BigInt(NOW_MS - 2_000) };
+  const worstMinute = { startUnixMs: BigInt(NOW_MS - 60_000), attempts: 25n, failures: 20n };
+  const cost = { attempts: 30n, failures: 25n, worstMinute };
+  const ended = { ...INCIDENT, id: 6n, endUnixMs: BigInt(NOW_MS - 2_000), ...cost };
 
   it("shows what lasts and what has ended, and exits 1 while one lasts", async () => {
     const listIncidents = async () => ({ generatedUnixMs, incidents: [INCIDENT, ended] });
     const { out, exitCode } = await runAgainst(["incidents"], { listIncidents }, options);
     expect(out).toBe(`\
-ID  NODE      REQUIREMENT     VERDICT  CAUSE    START                     LASTED  FAIL  EVIDENCE
- 7  worker-1  node-discovery  ✗ unmet  timeout  2026-03-01T11:59:48Z  12 s, open     —  10 of 10 went unanswered
- 6  worker-1  node-discovery  ✗ unmet  timeout  2026-03-01T11:59:48Z        10 s     —  10 of 10 went unanswered
+ID  NODE      REQUIREMENT     VERDICT  CAUSE    START                     LASTED   FAIL  EVIDENCE
+ 7  worker-1  node-discovery  ✗ unmet  timeout  2026-03-01T11:59:48Z  12 s, open      —  10 of 10 went unanswered
+ 6  worker-1  node-discovery  ✗ unmet  timeout  2026-03-01T11:59:48Z        10 s  25/30  10 of 10 went unanswered
 `);
     expect(exitCode).toBe(1);
+    const json = JSON.parse((await runAgainst(["incidents", "--json"], { listIncidents }, options)).out);
+    expect(json.incidents[1]).toMatchObject({
+      lastedMs: 10_000,
+      attempts: 30,
+      failures: 25,
+      worstMinute: { start: "2026-03-01T11:59:00.000Z", attempts: 25, failures: 20 },
+    });
   });
 
   it("exits 0 when all have ended, and says so when there is none", async () => {
@@ -201,6 +210,8 @@ describe("lifeline history", () => {
   const HOUR_MS = 3_600_000;
   const point = (hour: number, lost: bigint, p95Ms: number) => ({
     startUnixMs: BigInt(NOW_MS + hour * HOUR_MS),
+    ended: 3_600n,
+    failed: lost,
     sent: 3_600n,
     lost,
     lossRatio: Number(lost) / 3_600,
@@ -227,15 +238,15 @@ describe("lifeline history", () => {
 worker-1, 1 h a line, times are its own clock's in UTC
 
 machine-api grpc omni.example.com:8090 ipv4: 3601 of 10800 lost (33 %)
-TIME              SENT  LOST     LOSS      P50      P95      MAX  P95 OF 20.0 ms
-2026-03-01 06:00  3600     0      0 %  12.3 ms  20.0 ms  99.9 ms  ████████████████████
-2026-03-01 07:00  3600     1  0.028 %  12.3 ms  15.0 ms  99.9 ms  ███████████████
-2026-03-01 08:00     —     —        —        —        —        —  no data for 3 h
-2026-03-01 11:00  3600  3600    100 %        —        —        —
+TIME              SENT  LOST       FAIL     LOSS      P50      P95      MAX  P95 OF 20.0 ms
+2026-03-01 06:00  3600     0     0/3600      0 %  12.3 ms  20.0 ms  99.9 ms  ████████████████████
+2026-03-01 07:00  3600     1     1/3600  0.028 %  12.3 ms  15.0 ms  99.9 ms  ███████████████
+2026-03-01 08:00     —     —          —        —        —        —        —  no data for 3 h
+2026-03-01 11:00  3600  3600  3600/3600    100 %        —        —        —
 
 siderolink-endpoint udp 10.0.0.1:50180 ipv4
-TIME              SENT  LOST  LOSS  P50  P95  MAX
-2026-03-01 11:00    60     0     —    —    —    —
+TIME              SENT  LOST  FAIL  LOSS  P50  P95  MAX
+2026-03-01 11:00    60     0     —     —    —    —    —
 `);
     expect(exitCode).toBe(0);
   });
@@ -260,6 +271,8 @@ TIME              SENT  LOST  LOSS  P50  P95  MAX
     expect([stepSeconds, targets.length]).toEqual([3_600, 2]);
     expect(targets[0].points[1]).toEqual({
       start: "2026-03-01T07:00:00.000Z",
+      ended: 3_600,
+      failed: 1,
       sent: 3_600,
       lost: 1,
       late: 0,
@@ -271,15 +284,15 @@ TIME              SENT  LOST  LOSS  P50  P95  MAX
     expect(targets[1].points[0]).toMatchObject({ lossRatio: null, rttMs: { p50: null, p95: null, max: null } });
     const csv = (await print("csv")).split("\r\n");
     expect(csv[0]).toBe(
-      "node,requirement,targetId,start,stepSeconds,sent,lost,late,silent,notSent,lossRatio,rttP50Ms,rttP95Ms,rttMaxMs",
+      "node,requirement,targetId,start,stepSeconds,ended,failed,sent,lost,late,silent,notSent,lossRatio,rttP50Ms,rttP95Ms,rttMaxMs",
     );
     expect(csv[4]).toBe(
-      "worker-1,siderolink-endpoint,siderolink-endpoint|udp|10.0.0.1:50180|ipv4,2026-03-01T11:00:00.000Z,3600,60,0,0,60,0,,,,",
+      "worker-1,siderolink-endpoint,siderolink-endpoint|udp|10.0.0.1:50180|ipv4,2026-03-01T11:00:00.000Z,3600,0,0,60,0,0,60,0,,,,",
     );
     expect(await print("markdown")).toContain(
-      "| `machine-api grpc omni.example.com:8090 ipv4` | 2026-03-01 07:00 | 3600 | 1 | 0.028 % | 12.3 ms | 15.0 ms | 99.9 ms |\n",
+      "| `machine-api grpc omni.example.com:8090 ipv4` | 2026-03-01 07:00 | 3600 | 1 | 1/3600 | 0.028 % | 12.3 ms | 15.0 ms | 99.9 ms |\n",
     );
-    expect(await print("wide")).toMatch(/LOST +LATE +SILENT +NOT SENT +LOSS/);
+    expect(await print("wide")).toMatch(/LOST +LATE +SILENT +NOT SENT +FAIL +LOSS/);
   });
 
   it("hands node, pattern, times and step on, and asks on from where an answer was cut, at the same step", async () => {

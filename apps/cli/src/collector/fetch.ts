@@ -138,6 +138,8 @@ function stepFromWire(point: queryPb.HistoryPoint): HistoryStep {
     lost: Number(point.lost),
     late: Number(point.late),
     silent: Number(point.silent),
+    ended: Number(point.ended),
+    failed: Number(point.failed),
     notSent: Number(point.notSent),
     lossRatio: point.lossRatio ?? null,
     rttNs: { p50: durationNs(point.rttP50Ns), p95: durationNs(point.rttP95Ns), max: durationNs(point.rttMaxNs) },

@@ -13,13 +13,15 @@ import { markdownLines } from "./markdown.ts";
 import { paint } from "./paint.ts";
 import type { StatusLayout } from "./status.ts";
 import { type Column, narrowestWidth, tableLines } from "./table.ts";
-import { ageText, durationText, NONE, ratioText, toMs } from "./units.ts";
+import { ageText, durationText, failText, NONE, ratioText, toMs } from "./units.ts";
 import type { View } from "./view.ts";
 
 /** One step of one target. Counts as in a verdict's row; null where nothing is known. */
 export interface HistoryStep {
   /** Wall time of the node, ms since the epoch. */
   readonly startMs: number;
+  readonly ended: number;
+  readonly failed: number;
   readonly sent: number;
   readonly lost: number;
   readonly late: number;
@@ -130,6 +132,11 @@ function figureColumns(stepSeconds: number, wide: boolean): readonly Column<Line
     figure("LOST", "lost"),
     ...(wide ? more : []),
     {
+      title: "FAIL",
+      text: (line) => (line.kind === "gap" ? NONE : failText(line.failed, line.ended)),
+      align: "right",
+    },
+    {
       title: "LOSS",
       text: (line) => (line.kind === "gap" ? NONE : ratioText(line.lossRatio)),
       tone: (line) => (line.kind === "gap" ? "open" : lossTone(line.lossRatio)),
@@ -193,6 +200,8 @@ function fieldsOf({ node, stepSeconds }: HistoryModel): readonly Field<FlatRow>[
     { name: "targetId", value: (row) => row.targetId },
     { name: "start", value: (row) => isoTime(row.startMs) },
     { name: "stepSeconds", value: () => stepSeconds },
+    { name: "ended", value: (row) => row.ended },
+    { name: "failed", value: (row) => row.failed },
     { name: "sent", value: (row) => row.sent },
     { name: "lost", value: (row) => row.lost },
     { name: "late", value: (row) => row.late },
@@ -217,6 +226,7 @@ function markdownColumns(stepSeconds: number): Column<FlatRow>[] {
     { title: "TIME (UTC)", text: (row) => timeText(row.startMs, stepSeconds), isOwn: true },
     right("SENT", (row) => String(row.sent)),
     right("LOST", (row) => String(row.lost)),
+    right("FAIL", (row) => failText(row.failed, row.ended)),
     right("LOSS", (row) => ratioText(row.lossRatio)),
     right("P50", (row) => durationText(row.rttNs.p50)),
     right("P95", (row) => durationText(row.rttNs.p95)),
