@@ -233,6 +233,22 @@ describe("the Machine API is blocked, and the tunnel a minute later", () => {
   });
 });
 
+describe("the Machine API is blocked, and the tunnel four seconds later", () => {
+  const blocked: World = (target) => (target.requirementId === "machine-api" ? "timeout" : undefined);
+  const LATER_MS = FROM_MS + 4_000;
+  const past = replay(
+    ROWS,
+    between(FROM_MS, 90_000, blocked, between(LATER_MS, 90_000, udpDropped(LATER_MS))),
+    150_000,
+  );
+
+  it("are two faults, because the tunnel worked meanwhile", () => {
+    expect(roots(past, LATER_MS + 6_000, 90_000)).toEqual(["machine-api timeout", "port udp-blocked"]);
+    expect(at(past, 60_000, tcp)).toMatchObject({ followsFrom: port.id });
+    expect(isOneOutage(past)).toBe(true);
+  });
+});
+
 describe("the tunnel is blocked, and the Machine API a minute later", () => {
   const blocked: World = (target) => (target.requirementId === "machine-api" ? "timeout" : undefined);
   const world = between(90_000, 150_000, blocked, between(FROM_MS, 150_000, udpDropped(FROM_MS)));

@@ -41,9 +41,11 @@ export function machineApiState(entries: readonly Entry[], dead: DeadTunnel, isC
     return { kind: "answers" };
   }
   const failing = outer.filter(({ verdict }) => verdict === "unmet").sort((a, b) => layerOf(a) - layerOf(b));
-  const root = failing.find((one) => explains(one, dead, isCarrier));
-  if (root !== undefined) return { kind: "explains", root };
   const [first] = failing;
+  // A higher layer only shows the fault of the lowest one, later and for longer.
+  const lowest = failing.filter((one) => first !== undefined && layerOf(one) === layerOf(first));
+  const root = lowest.find((one) => explains(one, dead, isCarrier));
+  if (root !== undefined) return { kind: "explains", root };
   const isPending = outer.some((one) => one.verdict !== "unmet" && isLatestBad(one));
   return first === undefined || isPending ? { kind: "unknown" } : { kind: "unrelated", root: first };
 }
