@@ -136,7 +136,9 @@ class RunningDeadline implements Deadline {
     const nowNs = this.#clock.monotonicNs();
     const watchedFromNs = this.#dueNs - WATCHED_MS * NS_PER_MS;
     this.#sliceDueNs = nowNs < watchedFromNs ? watchedFromNs : Math.min(this.#dueNs, nowNs + SLICE_MS * NS_PER_MS);
-    this.#timer = this.#clock.after(Math.ceil((this.#sliceDueNs - nowNs) / NS_PER_MS), () => {
+    // A stalled process may come here after the slice was due.
+    const waitMs = Math.max(0, Math.ceil((this.#sliceDueNs - nowNs) / NS_PER_MS));
+    this.#timer = this.#clock.after(waitMs, () => {
       this.#longestLagNs = this.#lagNs();
       if (this.#clock.monotonicNs() < this.#dueNs) return this.#waitSlice();
       // Decided before draining: a stall while draining hides no answer, because what it delays is read all the same.
