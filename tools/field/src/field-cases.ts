@@ -163,7 +163,7 @@ const PROXY_CASES: readonly FieldCase[] = [
     environment: { HTTPS_PROXY: `socks4://${PROXY}:${PORTS.socks}`, NO_PROXY },
     expected: [
       ...OMNI_MET,
-      { requirement: "node-ghcr", probe: "tls", verdict: "unknown", cause: "unsupported-proxy", names: "socks4" },
+      { requirement: "node-ghcr", verdict: "unknown", cause: "unsupported-proxy", names: "socks4" },
     ],
   },
 ];
