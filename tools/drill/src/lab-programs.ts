@@ -131,7 +131,11 @@ export async function startServices(net: FleetNet, folder: string): Promise<Serv
       ...flag("proxy-reaches", [...both(PORTS.api), ...both(PORTS.machineApi)]),
       ...flag("middlebox", [`${ipv4}:${PORTS.middlebox}=${ipv4}:${PORTS.api}`]),
       ...names,
-      ...flag("issuer", [`${PUBLIC_NAME}=Sectigo Limited`, `${DISCOVERY_NAME}=Let's Encrypt`]),
+      ...flag("issuer", [
+        `${PUBLIC_NAME}=Sectigo Limited`,
+        `${DISCOVERY_NAME}=Let's Encrypt`,
+        `${BLOB_NAME}=Sectigo Limited`,
+      ]),
       "--control",
       omniControl,
       "--ca-folder",

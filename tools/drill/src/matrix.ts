@@ -74,8 +74,8 @@ export const MATRIX_NODES = 6;
 export const HARD_DETECT_MS = 5_000;
 
 /**
- * Runs `drills` over all nodes of the test bed and calls `onRow` as each ends. Rejects with a DrillError when a node is
- * not healthy.
+ * Runs `drills` over all nodes of the test bed and calls `onRow` as each ends. A drill whose node is not healthy is not
+ * run: its row names why among the other faults.
  */
 export async function runMatrix(
   testBed: TestBed,
@@ -135,9 +135,18 @@ async function runDrill(
   const undo = await drill.prepare?.(testBed, node);
   try {
     return await runPrepared(testBed, node, drill, clock, signal);
+  } catch (error) {
+    // One node that is not well must not take the results of the others away.
+    if (error instanceof DrillError && error.code === "not-well") return notRun(node, drill, error.message);
+    throw error;
   } finally {
     await undo?.();
   }
+}
+
+function notRun(node: LabNode, drill: FaultDrill, why: string): MatrixRow {
+  const nothing = { closedCause: null, incidents: 0, detectMs: null, clearMs: null, before: [], notCleared: [] };
+  return { ...saidOf([], node, drill), ...nothing, otherFaults: [why] };
 }
 
 async function runPrepared(
