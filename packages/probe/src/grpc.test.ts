@@ -101,7 +101,7 @@ describe("the gRPC probe", () => {
 
   it.each([
     ["415 of a proxy", 415, "", undefined],
-    ["502 of a proxy", 502, "<html>", undefined],
+    ["404 of a proxy", 404, "<html>", undefined],
     ["HTML with 200", 200, "<html>".repeat(20_000), undefined],
     ["a status that is no number", 200, "", "twelve"],
   ])("is not answered by %s", async (_, status, body, grpcStatus) => {
@@ -112,6 +112,21 @@ describe("the gRPC probe", () => {
     const sample = await call(peer.port);
     expect(sample.outcome).toEqual({ reason: "grpc-protocol", phase: "first-byte" });
     expect(sample.evidence).toMatchObject({ httpStatus: status });
+  });
+
+  it.each([
+    [401, "grpc-credentials"],
+    [403, "grpc-denied"],
+    [502, "upstream-down"],
+    [503, "upstream-down"],
+    [504, "upstream-down"],
+  ])("reads the HTTP status %i of a proxy without gRPC as a gRPC client does", async (status, reason) => {
+    await using peer = await streamPeer((stream) => {
+      stream.respond({ ":status": status, "content-type": "text/html" });
+      stream.end("<html>");
+    });
+    const sample = await call(peer.port);
+    expect([sample.outcome.reason, sample.evidence.httpStatus]).toEqual([reason, status]);
   });
 
   it("does not read a body without end", async () => {

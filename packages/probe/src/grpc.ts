@@ -30,6 +30,15 @@ const REASONS: Readonly<Record<number, Reason>> = {
   16: "grpc-credentials", // UNAUTHENTICATED
 };
 
+/** What a gRPC client makes of an answer without a gRPC status (grpc/grpc, doc/http-grpc-status-mapping.md). */
+const HTTP_REASONS: Readonly<Record<number, Reason>> = {
+  401: "grpc-credentials",
+  403: "grpc-denied",
+  502: "upstream-down",
+  503: "upstream-down",
+  504: "upstream-down",
+};
+
 /** Answered by the expected status and message. */
 export const probeGrpc: ProbeProtocol<"grpc"> = async (target, { trust, expect }, world) => {
   const trace = emptyTrace();
@@ -78,7 +87,9 @@ function judgeCall(exchanged: Exchanged, expect: GrpcExpectation, trace: Trace, 
   // In the trailers, or in the headers when there was nothing else to send.
   const sent = (name: string) => headerOf(exchanged.trailers, name) ?? headerOf(exchanged.headers, name);
   const status = sent("grpc-status");
-  if (status === undefined || !STATUS.test(status)) return outcome("grpc-protocol", "first-byte");
+  if (status === undefined || !STATUS.test(status)) {
+    return outcome(HTTP_REASONS[exchanged.status] ?? "grpc-protocol", "first-byte");
+  }
   const message = decodeGrpcMessage(sent("grpc-message") ?? "");
   trace.evidence.grpcStatus = Number(status);
   if (message !== "") trace.evidence.grpcMessage = boundedText(message);
