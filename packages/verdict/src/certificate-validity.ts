@@ -22,15 +22,18 @@ const REST_RATIO = 0.2;
 
 /**
  * The certificate that ends first of those that end soon: within `withinMs`, and with less than a fifth of their life
- * left. So a certificate of a day, renewed when a third of its life is left, never ends soon. Undefined: none does.
+ * left. So a certificate of a day, renewed when a third of its life is left, never ends soon. Those that had ended when
+ * the chain was accepted, at `acceptedAtMs`, are left out: the server sent another one as well. Undefined: none does.
  */
 export function endsSoon(
   chain: readonly ChainCertificate[],
   wallMs: number,
   withinMs: number,
+  acceptedAtMs: number,
 ): PlacedCertificate | undefined {
   return placed(chain)
     .filter(({ notBefore, notAfter }) => {
+      if (Date.parse(notAfter) < acceptedAtMs) return false;
       const restMs = Date.parse(notAfter) - wallMs;
       return restMs < withinMs && restMs < REST_RATIO * (Date.parse(notAfter) - Date.parse(notBefore));
     })

@@ -19,7 +19,7 @@ const fixProxy: Step = (_, where) =>
 const rateLimited: Step = ({ options }, where) =>
   ["ntp", "nts"].includes(options.probe)
     ? leftAlone(where)
-    : `Owner of ${where}: raise the limit for this site's address; node owner: or pull through a mirror of the site.`;
+    : `Owner of ${where}: raise the limit for this site's address${options.probe === "registry" ? "; node owner: or pull through a mirror of the site" : ""}.`;
 const leftAlone = (where: string) =>
   `Owner of the time server ${where}: serve this site's address; node owner: or configure another time server.`;
 const proxyPhrase = (proxy: Target["proxy"]) => (proxy === undefined ? "" : ` ${proxyName(proxy)}`);

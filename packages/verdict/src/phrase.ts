@@ -105,9 +105,12 @@ export function certificatePhrase({ subject, issuer }: ChainCertificate): string
   return `certificate ${quoted(subject)} issued by ${quoted(issuer)}`;
 }
 
-/** What a reason means; where the proxy names the authentication that it wants, with that name. */
+/** What a reason means, by what the sample shows: a chain that leads to a trusted CA, or the authentication that a proxy wants. */
 function meaningOf(reason: Reason, seen: Remembered | undefined): string {
-  const code = seen?.evidence.code;
+  const { code, chain = [] } = seen?.evidence ?? {};
+  if (reason === "tls-untrusted" && chain.at(-1)?.anchor === true) {
+    return "a certificate of the chain may not be used for this server";
+  }
   if (reason !== "proxy-auth-scheme" || code === undefined) return reasonFacts(reason).meaning;
   return `the proxy wants ${code}, which neither Talos (Go net/http) nor Lifeline speaks`;
 }

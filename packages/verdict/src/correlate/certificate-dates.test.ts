@@ -151,6 +151,7 @@ describe("a certificate that ends soon", () => {
     ["of a day, with 4 hours left", { chain: [days(1 / 6, 1)] }, true],
     ["that is an intermediate", { chain: [LEAF, days(10, 1_000)] }, true],
     ["that is the root", { chain: [LEAF, ISSUING, { ...days(10, 3_650), anchor: true }] }, true],
+    ["that had ended, where the server sent its successor too", { chain: [LEAF, ended(ISSUING), ROOT] }, false],
     ["without readable dates", { chain: [{ ...LEAF, notBefore: "", notAfter: "" }] }, false],
     ["of somebody else", { chain: [days(13, 90)], parts: { thirdParty: true } }, false],
     ["on a path that is only compared", { chain: [days(13, 90)], parts: { comparison: true } }, false],

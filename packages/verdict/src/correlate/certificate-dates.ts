@@ -62,7 +62,7 @@ function withEndingSoon(entry: Entry, chain: readonly ChainCertificate[], contex
   const isGood = reasonFacts(entry.own.seen?.reason ?? "answered").cause === "none";
   if (site === undefined || !isGood) return entry;
   const trueMs = nowMs + (node.clockOffsetMs ?? 0);
-  const soon = endsSoon(chain, trueMs, site.certificateEndsSoonMs);
+  const soon = endsSoon(chain, trueMs, site.certificateEndsSoonMs, entry.own.seen?.endedAtMs ?? nowMs);
   if (soon === undefined) return entry;
   const endMs = Date.parse(soon.notAfter);
   const evidence = `${entry.evidence} The ${certificatePhrase(soon)} ends on ${soon.notAfter}, ${restPhrase(endMs - trueMs)}.`;

@@ -15,6 +15,7 @@ import { withDrift } from "./dns-drift.ts";
 import { withFamilyPath } from "./family-path.ts";
 import { withGrpcTunnel } from "./grpc-tunnel.ts";
 import { withHairpin } from "./hairpin.ts";
+import { withLoginPage } from "./login-page.ts";
 import { withMissingAddress } from "./missing-address.ts";
 import { withMissingName } from "./missing-name.ts";
 import { withOneFamily } from "./one-family-resolver.ts";
@@ -46,6 +47,7 @@ const RULES: readonly CorrelationRule[] = [
   withCertificateCause,
   withUntrustedChain,
   withTlsFilter,
+  withLoginPage,
   withDrift,
   withProxyPath,
   withOutlivedLoss,

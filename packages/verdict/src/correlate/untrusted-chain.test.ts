@@ -70,6 +70,13 @@ describe("a chain that leads to no trusted CA", () => {
     expect(found.nextStep).toMatch(/put its present certificate into caFile/);
   });
 
+  it.each([PRIVATE, TLS])("and yet does: blames the certificates, not the CA", (options) => {
+    const root = { ...issued("CN=Root", "CN=Root"), anchor: true };
+    const found = after(options, [LEAF, root], { thirdParty: options === TLS });
+    expect(found.evidence).toContain('The chain leads to "CN=Root", which is trusted');
+    expect(found.nextStep).toMatch(/^Owner of omni\.test: serve a certificate that clients accept/);
+  });
+
   it("and no caFile: names it as a possible private CA", () => {
     expect(after(TLS, [LEAF]).nextStep).toBe(
       'Owner of omni.test: send the intermediate "CN=Issuing" with the server\'s certificate; deployment owner: or, if "CN=Issuing" is your private CA, name it as caFile; network team: or exempt omni.test from TLS interception.',

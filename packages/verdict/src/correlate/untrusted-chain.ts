@@ -16,6 +16,7 @@ export function withUntrustedChain(entry: Entry, entries: readonly Entry[]): Ent
   if (other !== undefined) {
     return intercepted(entry, `${quoted(leafIssuer(entry))} also issues what this node sees at ${other.target.host}.`);
   }
+  if (top.anchor) return { ...entry, ...unfitFor(entry, top) };
   const { trust } = entry.target.options;
   if (trust?.kind === "private") return { ...entry, ...underPrivateCa(entry, top, subjectsOf(trust.caPem)) };
   return entry.thirdParty ? { ...entry, nextStep: thirdPartyStep(entry) } : { ...entry, ...underPublicCa(entry, top) };
@@ -31,6 +32,16 @@ function leafIssuer({ own }: Entry): string {
 }
 
 type Reading = Pick<Entry, "evidence" | "nextStep">;
+
+/** The chain leads to a trusted CA, and one of its certificates may not be used so: as a CA, or by a server. */
+function unfitFor(entry: Entry, top: ChainCertificate): Reading {
+  const code = entry.own.seen?.evidence.code ?? "its check";
+  const exempt = `network team: or exempt ${entry.target.host} from TLS interception`;
+  return {
+    evidence: `${entry.evidence} The chain leads to ${quoted(top.subject)}, which is trusted; one of its certificates may not be used so.`,
+    nextStep: `${operatorOf(entry)}: serve a certificate that clients accept (${code}: check key usage, basic constraints, key size and signature of the chain); ${exempt}.`,
+  };
+}
 
 function underPrivateCa(entry: Entry, top: ChainCertificate, known: readonly string[]): Reading {
   const hasIntermediate = (entry.own.seen?.evidence.chain?.length ?? 0) > 1;
