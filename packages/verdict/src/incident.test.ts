@@ -104,8 +104,12 @@ describe("advanceIncidents", () => {
   });
 
   it("never ends before it starts, and never starts or ends in the future", () => {
-    expect(fold([10, row("unmet", 99)], [20, row("met", 3)]).log).toEqual(["opened 10", "closed 10-10"]);
+    expect(fold([10, row("unmet", 99)], [20, row("met", 99)]).log).toEqual(["opened 10", "closed 10-20"]);
     expect(fold([10, row("unmet", 5)], [20, row("met", 99)]).log).toEqual(["opened 5", "closed 5-20"]);
+  });
+
+  it("ends now where the good run is older than the fault", () => {
+    expect(fold([10, row("unmet", 8)], [20, row("met", 3)]).log).toEqual(["opened 8", "closed 8-20"]);
   });
 
   it("ignores rows without a target", () => {

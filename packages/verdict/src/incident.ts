@@ -73,7 +73,7 @@ export function advanceIncidents(
   for (const [targetId, before] of state) {
     const row = judged.get(targetId);
     const incident = counted(before, windows(targetId));
-    const endMs = endOf(row, nowMs);
+    const endMs = endOf(row, incident, nowMs);
     if (endMs !== undefined) {
       closed.push(endedAt(incident, endMs));
       continue;
@@ -104,12 +104,15 @@ function endedAt(incident: Incident, endMs: number): Incident {
   return { ...incident, endedAtMs, evidence: bounded(`${cost}${incident.evidence}`) };
 }
 
-/** When the row ends an incident, ms since the epoch; undefined while it lasts. */
-function endOf(row: RowVerdict | undefined, nowMs: number): number | undefined {
+/**
+ * When the row ends the incident, ms since the epoch; undefined while it lasts. A target may have answered all the
+ * time, as where its connections work and the tunnel over them stalls. Its good run is then no end of the fault.
+ */
+function endOf(row: RowVerdict | undefined, { startedAtMs }: Incident, nowMs: number): number | undefined {
   if (row === undefined) return nowMs;
   switch (row.verdict) {
     case "met":
-      return Math.min(row.onsetMs, nowMs);
+      return row.onsetMs > startedAtMs ? Math.min(row.onsetMs, nowMs) : nowMs;
     case "not-applicable":
       return nowMs;
     case "degraded":

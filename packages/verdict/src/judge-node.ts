@@ -51,7 +51,7 @@ export function judgeNode(judgement: Judgement): readonly RowVerdict[] {
   const byTarget = new Map(correlated.map((entry) => [entry.target.id, entry]));
   return resolution.rows
     .flatMap((row) => rowsOf(row, byTarget, judgement))
-    .map((row) => withSince(row, previous?.get(rowKey(row))));
+    .map((row) => withSince(row, previous?.get(rowKey(row)), nowMs));
 }
 
 /** Whether no row of the SideroLink port applies: the tunnel is carried over the Machine API. */
@@ -205,7 +205,14 @@ function udpEvidenceWithoutTarget({ place }: Requirement, verdict: RowVerdict["v
   return verdict === "not-applicable" ? "not-applicable" : "no-evidence";
 }
 
-/** A verdict that stays keeps its time; a new one takes the onset of the run it rests on. */
-function withSince(row: RowVerdict, previous: PreviousVerdict | undefined): RowVerdict {
-  return previous?.verdict === row.verdict ? { ...row, sinceMs: Math.min(previous.sinceMs, row.sinceMs) } : row;
+/**
+ * A verdict that stays keeps its time; a new one takes the onset of the run it rests on. A good run may be older than a
+ * fault that is over, such as answers that were late.
+ */
+function withSince(row: RowVerdict, previous: PreviousVerdict | undefined, nowMs: number): RowVerdict {
+  if (previous === undefined) return row;
+  const { verdict, sinceMs } = previous;
+  if (verdict === row.verdict) return { ...row, sinceMs: verdict === "met" ? sinceMs : Math.min(sinceMs, row.sinceMs) };
+  const wasBad = verdict === "degraded" || verdict === "unmet";
+  return wasBad && row.verdict === "met" && row.sinceMs <= sinceMs ? { ...row, sinceMs: nowMs } : row;
 }

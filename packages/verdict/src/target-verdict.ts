@@ -229,7 +229,7 @@ function working(
     reason: "answered",
     seen: lookback.last,
     runLength: streak.runLength,
-    onsetMs: streak.sinceMs,
+    onsetMs: flawlessSinceMs(streak, lookback),
   };
   const reason = degradedBy(judged, lookback, thresholds) ?? stillDegradedBy(lookback, previous);
   if (reason === undefined || isOver(judged, thresholds)) return met;
@@ -243,6 +243,12 @@ function working(
     seen: lookback.lastBad?.reason === reason ? lookback.lastBad : undefined,
     onsetMs: Math.min(...failing.map(({ startMs }) => startMs)),
   };
+}
+
+/** Since when the good run is without late answers and lost SYNs, which do not end it, ms since the epoch. */
+function flawlessSinceMs({ sinceMs }: Extract<Streak, { kind: "good" }>, { lastBad }: Window): number {
+  if (lastBad === undefined || outcomeClassOf(lastBad.reason) !== "good") return sinceMs;
+  return Math.max(sinceMs, lastBad.endedAtMs);
 }
 
 /**

@@ -271,8 +271,27 @@ describe("the stream of a tunnel over gRPC stalls for a minute", () => {
       for (const { nextStep } of rows) expect(nextStep).not.toMatch(/UDP|allow TCP|\[fdae/);
     }
     expect(at(past, 60_000, link)).toMatchObject({ cause: "grpc-tunnel-stalled", followsFrom: apiGrpc.id });
+    const [incident] = past.closed.filter(({ targetId }) => targetId === apiGrpc.id);
+    const lastedMs = (incident?.endedAtMs ?? 0) - (incident?.startedAtMs ?? 0);
+    expect(Math.abs(lastedMs - 60_000)).toBeLessThan(3_000);
+    expect((at(past, 150_000, apiGrpc)?.sinceMs ?? 0) - (incident?.startedAtMs ?? 0)).toBeGreaterThan(57_000);
     expect(closedOf(past, apiGrpc)).toEqual(["grpc-tunnel-stalled"]);
     expect(isOneOutage(past)).toBe(true);
+  });
+});
+
+describe.each(["late", "syn-lost"] as const)("the Machine API's answers are %s for a minute", (reason) => {
+  const slow: World = (target, atMs) => (target === apiTcp && atMs % 2_000 < 1_000 ? reason : undefined);
+  const past = replay(ROWS, between(FROM_MS, 90_000, slow), 200_000);
+
+  it("is one incident that lasts as long, although every attempt was answered", () => {
+    const [incident] = past.closed;
+    expect([past.opened.length, past.closed.length, past.judged.at(-1)?.open.size]).toEqual([1, 1, 0]);
+    expect(incident?.impact.failures).toBe(30);
+    const lastedMs = (incident?.endedAtMs ?? 0) - (incident?.startedAtMs ?? 0);
+    expect(Math.abs(lastedMs - 60_000)).toBeLessThan(3_000);
+    const row = at(past, 190_000, apiTcp);
+    expect([row?.verdict, row?.sinceMs]).toEqual(["met", incident?.endedAtMs]);
   });
 });
 
