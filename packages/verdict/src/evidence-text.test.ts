@@ -18,6 +18,7 @@ const base: TargetVerdict = {
   lookbackMs: 60_000,
   lastSampleAtMs: NOW_MS - 70_000,
   answeredAtMs: undefined,
+  resolvedAtMs: undefined,
   goodAnswers: undefined,
   addresses: undefined,
 };

@@ -64,6 +64,11 @@ export interface TargetVerdict {
    * latest sample only. Undefined: no window holds an answer.
    */
   readonly answeredAtMs: number | undefined;
+  /**
+   * When a query for the target's name was last answered with an address, ms since the epoch: at this time or later. A
+   * name that was cached, or is in the hosts file, shows nothing of a resolver. Undefined: no window holds such a query.
+   */
+  readonly resolvedAtMs: number | undefined;
   /** What the name resolved to when the target last answered, sorted. Undefined: no window holds it. */
   readonly goodAnswers: readonly string[] | undefined;
   /** Undefined: the host has one address. */
@@ -100,6 +105,7 @@ export function targetVerdictOf(
     lookbackMs,
     lastSampleAtMs,
     answeredAtMs: answeredAtMsOf(own),
+    resolvedAtMs: resolvedAtMsOf(own),
     goodAnswers: goodAnswersOf(own, conclusion),
     addresses,
   };
@@ -335,6 +341,16 @@ function answeredAtMsOf(own: readonly Window[]): number | undefined {
     if (atMs !== undefined && (latestMs === undefined || atMs > latestMs)) latestMs = atMs;
   }
   return latestMs;
+}
+
+/** A window with an attempt that sent nothing is left out: all of its queries may have failed. */
+function resolvedAtMsOf(own: readonly Window[]): number | undefined {
+  const resolved = own.filter(
+    ({ phases, counts }) =>
+      (phases.get("dnsNs")?.count ?? 0) > 0 &&
+      [...counts.keys()].every((reason) => reasonFacts(reason).kind !== "not-sent"),
+  );
+  return resolved.reduce<number | undefined>((latest, { startMs }) => Math.max(latest ?? startMs, startMs), undefined);
 }
 
 /** The least time of the latest answer in a window that holds one. The link's counters say when they last grew. */

@@ -2,7 +2,7 @@
  * Correlates the targets of a node. Each rule has its own file and changes one entry at a time.
  *
  * 1. A name without an address of one family is no fault while it has one of the other family. The name itself is at
- *    fault where it does not exist and its resolver answers.
+ *    fault where it does not exist, or its resolver answers for other names only.
  * 2. Only an answer over the same path settles UDP silence. Otherwise the verdict stays unknown (M4).
  * 3. A rule narrows a cause only by evidence, and adds it to the text.
  * 4. A symptom names the fault that causes it, and keeps its own verdict.
@@ -18,6 +18,7 @@ import { withHairpin } from "./hairpin.ts";
 import { withLoginPage } from "./login-page.ts";
 import { withMissingAddress } from "./missing-address.ts";
 import { withMissingName } from "./missing-name.ts";
+import { withNameFault } from "./name-fault.ts";
 import { withOneFamily } from "./one-family-resolver.ts";
 import { withOtherMirror } from "./other-mirror.ts";
 import { withOtherOmni } from "./other-omni.ts";
@@ -41,6 +42,7 @@ type CorrelationRule = (entry: Entry, entries: readonly Entry[], context: Correl
 const RULES: readonly CorrelationRule[] = [
   withMissingAddress,
   withMissingName,
+  withNameFault,
   withRandomLoss,
   withOneFamily,
   withCertificateDates,

@@ -60,6 +60,13 @@ describe("a name that does not exist", () => {
     expect(withMissingName(entry, [entry, ...others]).evidence).toBe(evidence);
   });
 
+  it("is one fault: its other rows follow from the first", () => {
+    const first = missing(service("api"));
+    const second = { ...missing(service("machine-api")), target: targetOf(TCP, { host: "omin.test", port: 8090 }) };
+    expect(withMissingName(second, [first, second, resolved])).toMatchObject({ followsFrom: first.target.id });
+    expect(withMissingName(first, [first, second, resolved])).toMatchObject({ followsFrom: undefined });
+  });
+
   it("is one of many where none exists: one fault, and the resolver is suspected", () => {
     const [first, second, third] = ["a.test", "b.test", "c.test"].map((host) => missing(service("api"), host));
     const all = [first, second, third].filter((entry) => entry !== undefined);

@@ -25,7 +25,8 @@ const NAMES_MIN = 3;
 
 /**
  * NXDOMAIN is the fault of the name, and says where it is written. The resolver that gave it has answered. Where no
- * name exists at all, or no public one, one fault explains every row: they follow from the first.
+ * name exists at all, or no public one, one fault explains every row: they follow from the first. So do all rows of
+ * one name.
  */
 export function withMissingName(entry: Entry, entries: readonly Entry[]): Entry {
   if (!isMissing(entry)) return entry;
@@ -37,7 +38,9 @@ export function withMissingName(entry: Entry, entries: readonly Entry[]): Entry 
   const known = entries.find((other) => isKnown(other) && other.target.host !== host);
   const others = known === undefined ? "" : `; other names do, such as ${known.target.host}`;
   const evidence = `${host} does not exist${others}. ${entry.evidence}`;
-  return { ...entry, evidence, nextStep: spellingStep(entry) };
+  const first = missing.find((other) => other.target.host === host) ?? entry;
+  const followsFrom = first.target.id === entry.target.id ? undefined : first.target.id;
+  return { ...entry, evidence, nextStep: spellingStep(entry), followsFrom };
 }
 
 function withSuspectedResolver(entry: Entry, missing: readonly Entry[], nameCount: number): Entry {
@@ -58,7 +61,7 @@ function isKnown(entry: Entry): boolean {
 }
 
 /** Whether the host is one that the catalogue names, and not a setting of the site. */
-function isPublic({ requirement: { place }, target: { host } }: Entry): boolean {
+export function isPublic({ requirement: { place }, target: { host } }: Entry): boolean {
   if (place.kind === "service") return place.defaults?.includes(host) ?? false;
   return (place.kind === "hosts" ? place.hosts : place.known).includes(host);
 }

@@ -7,6 +7,7 @@ import { deadTunnelOf, isNodeEndFault, workedAtMs } from "./dead-tunnel.ts";
 import { isFamilyCause } from "./family-path.ts";
 import { isMachineApi, LAYER, machineApiState } from "./machine-api-state.ts";
 import { isDnsCause } from "./missing-address.ts";
+import { isNameFault } from "./name-fault.ts";
 import { beganBefore, stateSinceMs } from "./onset.ts";
 import { timeRoot } from "./time-proof.ts";
 
@@ -50,9 +51,11 @@ function rootOf(entry: Entry, entries: readonly Entry[], context: CorrelationCon
  * same records, or over TCP, which carries every type. A resolver that answers that a name does not exist, or has no
  * address, works.
  */
-function isResolverOf({ target: { options } }: Entry, entry: Entry): boolean {
+function isResolverOf(resolver: Entry, entry: Entry): boolean {
+  const { options } = resolver.target;
   const isUnanswered = isDnsCause(entry.cause) && entry.cause !== "dns-nxdomain" && entry.cause !== "dns-nodata";
   if (!isUnanswered || entry.target.options.probe === "dns" || options.probe !== "dns") return false;
+  if (isNameFault(resolver)) return false;
   return options.transport === "tcp" || options.type === recordTypeOf(entry.target.family);
 }
 

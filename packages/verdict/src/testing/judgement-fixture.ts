@@ -162,6 +162,7 @@ export function entryOf(target: Target, { own, service, ...parts }: EntryParts =
       lookbackMs: 60_000,
       lastSampleAtMs: NOW_MS,
       answeredAtMs: undefined,
+      resolvedAtMs: undefined,
       goodAnswers: undefined,
       addresses: undefined,
       ...own,
