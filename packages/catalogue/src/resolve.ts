@@ -51,7 +51,7 @@ export interface PlanTimes {
  *   cadence.
  * - Handshakes: 2000 ms. TCP, TLS 1.3 and an answer take three round trips, and one more if the server asks for another
  *   key share. With a round-trip time of 250 ms, that leaves 1 s for a retransmission. A silent exchange is watched for
- *   two seconds more (LATE_WATCH_MS of packages/probe), so two that never end show within 5 s.
+ *   two seconds more (LATE_WATCH_MS of packages/measure), so two that never end show within 5 s.
  * - Time servers: 2500 ms for the answer to one packet. Their packets are 2 s apart at least, so that a path with a
  *   delay of a second loses nothing.
  * - Registries: 10 s. An attempt takes up to four requests there, and one for a token.

@@ -22,6 +22,7 @@ export {
   type Cause,
   isFlawless,
   isSilence,
+  LATE_WATCH_MS,
   OUTCOME_KINDS,
   type Outcome,
   type OutcomeClass,

@@ -581,3 +581,11 @@ export function isSilence(reason: Reason): boolean {
   const { kind } = facts[reason];
   return kind === "lost" || kind === "late" || reason === "dns-timeout";
 }
+
+/**
+ * How long a silent attempt is watched after its threshold: 2 s. A connect is then watched for 2.95 s, twice the round
+ * trip of a path over two satellites (some 1.2 s). Linux sends its third SYN at 3 s at the earliest where timeouts
+ * double (RFC 6298 §5.5), so an answer belongs to the first SYN or to the second. A silence is known for certain three
+ * seconds after it began, which leaves time to show three of them within five.
+ */
+export const LATE_WATCH_MS = 2_000;

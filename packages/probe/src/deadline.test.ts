@@ -1,6 +1,6 @@
-import { type Clock, manualClock, NS_PER_MS } from "@lifeline/measure";
+import { type Clock, LATE_WATCH_MS, manualClock, NS_PER_MS } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
-import { isExpired, LATE_WATCH_MS, startDeadline, watchStalls } from "./deadline.ts";
+import { isExpired, startDeadline, watchStalls } from "./deadline.ts";
 
 const never = new Promise<never>(() => {});
 

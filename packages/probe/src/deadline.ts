@@ -10,15 +10,7 @@
  * 4. A silent attempt is watched for {@link LATE_WATCH_MS} after its threshold, if its owner wants that. An answer then
  *    is late: neither a latency nor a loss (RFC 7680 §2.5). The last second of the watch decides on a stall.
  */
-import { type Clock, NS_PER_MS, type Reason, type Timer } from "@lifeline/measure";
-
-/**
- * How long a silent attempt is watched after its threshold: 2 s. A connect is then watched for 2.95 s, twice the round
- * trip of a path over two satellites (some 1.2 s). Linux sends its third SYN at 3 s at the earliest where timeouts
- * double (RFC 6298 §5.5), so an answer belongs to the first SYN or to the second. A silence is known for certain three
- * seconds after it began, which leaves time to show three of them within five.
- */
-export const LATE_WATCH_MS = 2_000;
+import { type Clock, LATE_WATCH_MS, NS_PER_MS, type Reason, type Timer } from "@lifeline/measure";
 
 /**
  * How late one timer may fire before silence is blamed on this process: 50 ms. An idle Node fires timers within 2 ms. A

@@ -1,7 +1,7 @@
 /** The first step of every attempt: from the target's host to the one address to try. */
-import { isWithin, type Outcome, type Target } from "@lifeline/measure";
+import { isWithin, LATE_WATCH_MS, type Outcome, type Target } from "@lifeline/measure";
 import { TURNS_MAX } from "./address-turns.ts";
-import { isExpired, LATE_WATCH_MS, startDeadline } from "./deadline.ts";
+import { isExpired, startDeadline } from "./deadline.ts";
 import type { NameAnswer } from "./name-resolver.ts";
 import { outcome, type Trace } from "./probe-result.ts";
 import type { ProbeWorld } from "./world.ts";

@@ -44,7 +44,11 @@ function answersBefore(window: Window): number {
 function cleanIn(window: Window): number {
   const { last, lastBad } = window;
   if (last === undefined || last.run.outcomeClass !== "good") return 0;
-  if (lastBad === undefined || !isSameRun(last, lastBad)) return Math.min(last.run.length, endedOf(window, "good"));
+  if (lastBad === undefined || !isSameRun(last, lastBad)) {
+    // A late answer after the failure that the window keeps may stand anywhere in its last run.
+    if (flawedOf(window) > endedOf(window, "bad")) return 0;
+    return Math.min(last.run.length, endedOf(window, "good"));
+  }
   return compareMoments(last, lastBad) > 0 ? last.run.length - lastBad.run.length : 0;
 }
 

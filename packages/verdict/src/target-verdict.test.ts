@@ -387,3 +387,26 @@ describe("the answers of the last good sample", () => {
     expect(verdictOf(windows).goodAnswers).toEqual(answers);
   });
 });
+
+describe("late answers to the last attempts of an outage", () => {
+  const edges: readonly (readonly Reason[])[] = [
+    ["late"],
+    ["syn-lost"],
+    ["late", "late"],
+    ["late", "syn-lost"],
+    ["late", "late", "syn-lost"],
+  ];
+  // The outages end within a window, at its end, and after more than a lookback keeps of the good time before.
+  it.each(edges.flatMap((edge) => [6, 20, 45].map((lost) => ({ edge, lost }))))(
+    "are no loss of their own: $edge after $lost lost",
+    ({ edge, lost }) => {
+      const verdicts = times(20, OK).map((_, more) => {
+        const answers = [...edge, ...times(20, OK)].slice(0, more + 1);
+        return after([...times(40, OK), ...times(lost, "timeout"), ...answers]).verdict;
+      });
+      expect(new Set(verdicts)).toEqual(new Set(["unmet", "met"]));
+      expect(verdicts.indexOf("met")).toBeLessThanOrEqual(5);
+      expect(verdicts.lastIndexOf("unmet")).toBeLessThan(verdicts.indexOf("met"));
+    },
+  );
+});

@@ -7,10 +7,19 @@
  *    answer degrade the target.
  * 4. Trouble of the agent is never a fault of the network (M3).
  */
-import { type Cause, isSilence, outcomeClassOf, type Reason, reasonFacts, type Target } from "@lifeline/measure";
+import {
+  type Cause,
+  isSilence,
+  LATE_WATCH_MS,
+  outcomeClassOf,
+  type Reason,
+  reasonFacts,
+  type Target,
+} from "@lifeline/measure";
 import {
   binomialTail,
   cleanRunChance,
+  compareMoments,
   emptyWindow,
   endedCount,
   latestSample,
@@ -93,9 +102,9 @@ export function targetVerdictOf(
   const fresh = recent.filter(({ endMs }) => endMs > nowMs - staleAfterMsOf(thresholds, target.cadenceMs));
   const addresses = addressStatesOf(own, thresholds);
   const streak = streakOver(streakOf(own, thresholds, target.cadenceMs), addresses);
-  const judged = sinceRecovery(recent, streak, addresses);
-  const merged = mergeAllWindows(emptyWindow(target.id, nowMs, nowMs - lookbackMs), judged);
-  const lookback = { ...merged, directions: directionsOf(judged) };
+  const judged = sinceRecovery(target, recent, streak, addresses);
+  const merged = mergeAllWindows(emptyWindow(target.id, nowMs, nowMs - lookbackMs), judged.windows);
+  const lookback = { ...merged, directions: directionsOf(judged.windows) };
   const lastSampleAtMs = own.reduce(latestEndOfSample, undefined);
   const whole = conclude(own, judged, fresh, lookback, streak, nowMs, thresholds, previous);
   const conclusion = addresses === undefined ? whole : withDeadAddresses(whole, addresses);
@@ -151,34 +160,64 @@ function withDeadAddresses(whole: Conclusion, { failing, answering }: AddressSta
   };
 }
 
+/** The windows by which a working target is judged. */
+interface Judged {
+  readonly windows: readonly Window[];
+  /**
+   * How many of their late answers may be the outage's: its last attempts are still watched when the path works again,
+   * and are answered late or by their second SYN. They are no fault of their own.
+   */
+  readonly lateOfOutage: number;
+}
+
 /**
- * The windows by which a working target is judged: those after its latest outage. That outage already had its verdict
- * and its incident. Windows seal at the turn (W2), so none mixes the outage with what came after. Where the lookback
- * has several failures beside the outage, all are part of one fault that comes and goes.
+ * The windows after the latest outage. That outage already had its verdict and its incident. Windows seal at the turn
+ * (W2), so none mixes the outage with what came after. Where the lookback has several failures beside the outage, all
+ * are part of one fault that comes and goes.
  */
 function sinceRecovery(
+  target: Target,
   recent: readonly Window[],
   streak: Streak,
   addresses: AddressStates | undefined,
-): readonly Window[] {
+): Judged {
   const since = recent.filter(({ startMs }) => startMs >= (addresses?.recoveredAtMs ?? 0));
   const judged = since.length > 0 ? since : recent;
-  if (streak.kind !== "good" || streak.outageOrdinal === undefined || failuresBesideOutage(judged) > 1) return judged;
+  if (streak.kind !== "good" || streak.outageOrdinal === undefined) return { windows: judged, lateOfOutage: 0 };
   const { outageOrdinal } = streak;
   const isLater = (seen: Remembered | undefined) => seen !== undefined && seen.run.ordinal > outageOrdinal;
-  const after = judged.filter(({ last, lastBad }) => isLater(last) && (lastBad === undefined || isLater(lastBad)));
+  const ended = judged.filter(({ last }) => isLater(last)).toSorted((a, b) => a.startMs - b.startMs);
+  const after = ended.filter(({ lastBad }) => lastBad === undefined || isLater(lastBad));
+  // The window that the turn sealed, and the one after it.
+  const lateOfOutage = Math.min(sum(ended.slice(0, 2), flawedGoodOf), watchedMost(target));
+  if (failuresBesideOutage(judged) - lateOfOutage > 1) return { windows: judged, lateOfOutage: 0 };
   // One window may hold both the end of the outage and everything after it. It cannot be divided.
-  return after.length > 0 ? after : judged;
+  if (after.length === 0) return { windows: judged, lateOfOutage: 0 };
+  return { windows: after, lateOfOutage: Math.min(lateOfOutage, sum(after, flawedGoodOf)) };
 }
 
 /** Failures of their own beside one outage: other bad runs, and answers that were late or took a second SYN. */
 function failuresBesideOutage(recent: readonly Window[]): number {
-  return recent.reduce((count, window) => count + flawedOf(window) - endedOf(window, "bad"), badRunCount(recent) - 1);
+  return badRunCount(recent) - 1 + sum(recent, flawedGoodOf);
+}
+
+function sum(windows: readonly Window[], of: (window: Window) => number): number {
+  return windows.reduce((total, window) => total + of(window), 0);
+}
+
+/** Answers that were late or took a second SYN. */
+function flawedGoodOf(window: Window): number {
+  return flawedOf(window) - endedOf(window, "bad");
+}
+
+/** How many attempts of a target may be watched at once: each until its threshold and {@link LATE_WATCH_MS} are over. */
+function watchedMost({ timeoutMs, cadenceMs }: Target): number {
+  return Math.ceil((timeoutMs + LATE_WATCH_MS) / cadenceMs);
 }
 
 function conclude(
   own: readonly Window[],
-  judged: readonly Window[],
+  judged: Judged,
   fresh: readonly Window[],
   lookback: Window,
   streak: Streak,
@@ -223,7 +262,7 @@ function verdictOfFailure(cause: Cause): "degraded" | "unmet" {
 
 function working(
   streak: Extract<Streak, { kind: "good" }>,
-  judged: readonly Window[],
+  judged: Judged,
   lookback: Window,
   thresholds: Thresholds,
   previous: PreviousVerdict | undefined,
@@ -237,16 +276,16 @@ function working(
     runLength: streak.runLength,
     onsetMs: flawlessSinceMs(streak, lookback),
   };
-  const reason = degradedBy(judged, lookback, thresholds) ?? stillDegradedBy(lookback, previous);
-  if (reason === undefined || isOver(judged, thresholds)) return met;
-  const failing = judged.filter((window) => flawedOf(window) > 0);
+  const reason = degradedBy(judged, lookback, thresholds) ?? stillDegradedBy(judged.windows, previous);
+  if (reason === undefined || isOver(judged.windows, thresholds)) return met;
+  const failing = judged.windows.filter((window) => flawedOf(window) > 0);
   return {
     ...met,
     verdict: "degraded",
     cause: reasonFacts(reason).cause,
     basis: "intermittent",
     reason,
-    seen: lookback.lastBad?.reason === reason ? lookback.lastBad : undefined,
+    seen: latestFlawed(judged.windows, (seen) => seen.reason === reason),
     onsetMs: Math.min(...failing.map(({ startMs }) => startMs)),
   };
 }
@@ -262,16 +301,16 @@ function flawlessSinceMs({ sinceMs }: Extract<Streak, { kind: "good" }>, { lastB
  * them. Rejections degrade when they come and go, which takes two runs at least: a single run that has ended is an
  * outage that is over.
  */
-function degradedBy(judged: readonly Window[], lookback: Window, thresholds: Thresholds): Reason | undefined {
+function degradedBy({ windows, lateOfOutage }: Judged, lookback: Window, thresholds: Thresholds): Reason | undefined {
   const { lost, late } = lossOf(lookback);
   const synLost = lookback.counts.get("syn-lost") ?? 0;
   const unresolved = lookback.counts.get("dns-timeout") ?? 0;
-  const badRuns = badRunCount(judged);
+  const badRuns = badRunCount(windows);
   const ended = endedOf(lookback, "bad") + endedOf(lookback, "good");
   // Attempts of one run may share one lost DNS query: at most as many queries were lost as there were runs.
-  const unanswered = lost + late + Math.min(unresolved, badRuns);
+  const unanswered = lost + late - lateOfOutage + Math.min(unresolved, badRuns);
   const { toleratedLossRatio, chanceMin, proofRunLength } = thresholds;
-  const neverInTime = late + synLost >= proofRunLength && flawedOf(lookback) === ended;
+  const neverInTime = late + synLost - lateOfOutage >= proofRunLength && flawedOf(lookback) === ended;
   if (neverInTime || binomialTail(unanswered, ended, toleratedLossRatio) < chanceMin) {
     if (unresolved > lost + late) return "dns-timeout";
     if (lost < late) return "late";
@@ -285,12 +324,17 @@ function degradedBy(judged: readonly Window[], lookback: Window, thresholds: Thr
  * The reason of a target that was degraded by it, and still fails at times. Only a clean run or a clean lookback ends
  * that, not a figure that has fallen below the one that began it.
  */
-function stillDegradedBy(lookback: Window, previous: PreviousVerdict | undefined): Reason | undefined {
+function stillDegradedBy(windows: readonly Window[], previous: PreviousVerdict | undefined): Reason | undefined {
   if (previous?.verdict !== "degraded") return undefined;
-  const reason = lookback.lastBad?.reason;
+  const reason = latestFlawed(windows, () => true)?.reason;
   if (reason === undefined) return undefined;
   const { cause } = reasonFacts(reason);
   return previous.cause === cause || (previous.cause === "loss" && isSilence(reason)) ? reason : undefined;
+}
+
+function latestFlawed(windows: readonly Window[], isWanted: (seen: Remembered) => boolean): Remembered | undefined {
+  const flawed = windows.flatMap(({ lastBad }) => (lastBad !== undefined && isWanted(lastBad) ? [lastBad] : []));
+  return flawed.toSorted(compareMoments).at(-1);
 }
 
 /** Whether so many attempts have passed since the last failure that the path no longer is what it was. */

@@ -2,7 +2,7 @@
  * What each address of a host with several last showed. A window keeps the greatest samples under the order of samples,
  * never sums. So the bound on addresses drops the same ones in any order and grouping of merges (W1).
  */
-import { compareMoments, latestSample } from "./moment-order.ts";
+import { compareMoments, latestSample, worseSample } from "./moment-order.ts";
 import { type FollowedSample, runOf } from "./outcome-run.ts";
 import { ifFlawed, type Remembered } from "./remembered.ts";
 
@@ -44,7 +44,7 @@ export function mergeAddressRuns(a: AddressRuns, b: AddressRuns): AddressRuns {
 
 function laterOf(a: AddressRun | undefined, b: AddressRun): AddressRun {
   if (a === undefined) return b;
-  return { last: latestSample(a.last, b.last) ?? a.last, lastBad: latestSample(a.lastBad, b.lastBad) };
+  return { last: latestSample(a.last, b.last) ?? a.last, lastBad: worseSample(a.lastBad, b.lastBad) };
 }
 
 function latestFirst([one, a]: [string, AddressRun], [other, b]: [string, AddressRun]): number {

@@ -1,4 +1,5 @@
 /** The order of a target's samples in time. */
+import { outcomeClassOf } from "@lifeline/measure";
 import { compareContent } from "./content-order.ts";
 import { isMeasured, type Remembered } from "./remembered.ts";
 
@@ -24,4 +25,17 @@ export function compareMoments(a: Remembered, b: Remembered): number {
 export function latestSample(a: Remembered | undefined, b: Remembered | undefined): Remembered | undefined {
   if (a === undefined || b === undefined) return a ?? b;
   return compareMoments(a, b) >= 0 ? a : b;
+}
+
+/**
+ * The one of two flawed samples that tells more: a failure before a late answer, which may be of the same outage and
+ * would hide it; else the later one.
+ */
+export function worseSample(a: Remembered | undefined, b: Remembered | undefined): Remembered | undefined {
+  if (a === undefined || b === undefined || isFailure(a) === isFailure(b)) return latestSample(a, b);
+  return isFailure(a) ? a : b;
+}
+
+function isFailure({ reason }: Remembered): boolean {
+  return outcomeClassOf(reason) === "bad";
 }

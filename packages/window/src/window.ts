@@ -12,7 +12,7 @@ import type { DirectionCounts, PhaseDurations, Reason } from "@lifeline/measure"
 import { isFlawless, outcomeClassOf, reasonFacts } from "@lifeline/measure";
 import { type AddressRuns, addressRunsOf, mergeAddressRuns, NO_ADDRESSES } from "./address-runs.ts";
 import { type LossCount, wilsonInterval } from "./loss-ratio.ts";
-import { latestSample } from "./moment-order.ts";
+import { latestSample, worseSample } from "./moment-order.ts";
 import { type FollowedSample, runOf } from "./outcome-run.ts";
 import { ifFlawed, type Remembered } from "./remembered.ts";
 import { addSketch, bucketIndex, SKETCH_MAX_NS, type Sketch, sketchCount, sketchQuantileNs } from "./sketch.ts";
@@ -75,7 +75,10 @@ export interface Window {
    * no other (M3): it is kept only where none was.
    */
   readonly last: Remembered | undefined;
-  /** The latest sample that did not end as it should, of the state that its run is in (outcome-run.ts). */
+  /**
+   * The latest failure, of the state that its run is in (outcome-run.ts). Where there is none: the latest answer that was
+   * late or took a second SYN.
+   */
   readonly lastBad: Remembered | undefined;
   /** What each address last showed, where the host has several that take turns. */
   readonly addresses: AddressRuns;
@@ -137,7 +140,7 @@ function mergeScalars(a: Window, b: Window): Window {
     longestLossRun: Math.max(a.longestLossRun, b.longestLossRun),
     directions: addDirections(a.directions, b.directions),
     last: latestSample(a.last, b.last),
-    lastBad: latestSample(a.lastBad, b.lastBad),
+    lastBad: worseSample(a.lastBad, b.lastBad),
     addresses: mergeAddressRuns(a.addresses, b.addresses),
   };
 }

@@ -1,10 +1,10 @@
 /** Only large packets are lost. */
-import { NS_PER_MS } from "@lifeline/measure";
+import { LATE_WATCH_MS, NS_PER_MS } from "@lifeline/measure";
 import { lossOf, wilsonInterval } from "@lifeline/window";
 import { type Entry, isAt, isFailing } from "../entry.ts";
 import { inPercent } from "../phrase.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
-import { isLost, LATE_WATCH_MS, payloadBytesOf } from "./tunnel-probe.ts";
+import { isLost, payloadBytesOf } from "./tunnel-probe.ts";
 
 /**
  * Probability, 0–1. A run of large losses that the loss of small packets explains with at most this is the path MTU:

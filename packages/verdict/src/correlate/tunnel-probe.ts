@@ -11,6 +11,3 @@ export function payloadBytesOf({ options }: Target): number | undefined {
 export function isLost({ own: { reason } }: Pick<Entry, "own">): boolean {
   return reason === "timeout" || reason === "tunnel-one-way";
 }
-
-/** Most time after its threshold for which a lost attempt is watched for a late answer, ms (packages/probe). */
-export const LATE_WATCH_MS = 2_000;
