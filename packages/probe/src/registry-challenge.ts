@@ -5,7 +5,7 @@
 import { matchesHost, type Target, type Trust } from "@lifeline/measure";
 import { headerOf, type ResponseHeaders } from "./exchange.ts";
 import { emptyTrace } from "./probe-result.ts";
-import { RegistrySession } from "./registry-session.ts";
+import { type RegistryAnswer, RegistrySession } from "./registry-session.ts";
 import type { ProbeWorld } from "./world.ts";
 
 /** Most characters of a challenge that are read: the header of a large realm has some 300. */
@@ -38,14 +38,17 @@ export function isAllowedRealm({ realm }: BearerChallenge, host: string, documen
   return [host, ...documentedHosts].some((pattern) => matchesHost(pattern, realm.hostname));
 }
 
-/** Fetches an anonymous token that may pull `repository`; undefined: none was given. */
+/**
+ * Fetches an anonymous token that may pull `repository`. An answer: another status than 200. Undefined: no answer, or
+ * none that holds a token.
+ */
 export async function fetchToken(
   world: ProbeWorld,
   target: Target,
   trust: Trust | undefined,
   { realm, service }: BearerChallenge,
   repository: string,
-): Promise<string | undefined> {
+): Promise<string | Extract<RegistryAnswer, { kind: "answer" }> | undefined> {
   const session = new RegistrySession(
     world,
     { ...target, host: realm.hostname, port: 443 },
@@ -56,7 +59,8 @@ export async function fetchToken(
   query.append("scope", `repository:${repository}:pull`);
   try {
     const answer = await session.request({ method: "GET", path: `${realm.pathname}?${query}` });
-    return answer.kind === "answer" && answer.status === 200 ? tokenIn(answer.body) : undefined;
+    if (answer.kind === "ended") return undefined;
+    return answer.status === 200 ? tokenIn(answer.body) : answer;
   } finally {
     session.close();
   }

@@ -85,6 +85,7 @@ describe("the registry probe", () => {
     ["404 to everything", everywhere(404, HTML, "no"), "not-a-registry"],
     ["HTML to everything", everywhere(200, HTML, "<html>"), "not-a-registry"],
     ["text to everything", everywhere(200, { "content-type": "text/plain" }, "ok"), "not-a-registry"],
+    ["JSON to everything", everywhere(200, JSON_TYPE, "{}"), "not-a-registry"],
     ["a log-in without a challenge", everywhere(401), "not-a-registry"],
     ["a redirect to its own log-in", everywhere(302, { location: "/login" }), "not-a-registry"],
     ["a block page", everywhere(403, HTML, "blocked"), "http-status"],

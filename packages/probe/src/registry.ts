@@ -84,17 +84,22 @@ class RegistryAttempt {
     const first = root?.status === 401 ? root : await this.#head(object, {});
     if (first.kind === "ended" || first.status !== 401) return first;
     const token = await this.#tokenFor(object, first);
+    if (typeof token === "object") return token;
     if (token !== undefined) return this.#head(object, { authorization: `Bearer ${token}` });
     // A registry that challenges at its root may still give public images to anybody.
     return first === root ? this.#head(object, {}) : first;
   }
 
-  async #tokenFor(object: string, { headers }: Answer): Promise<string | undefined> {
+  /** A token; an answer that is to be judged instead; undefined: none is given. */
+  async #tokenFor(object: string, { headers }: Answer): Promise<string | Answer | undefined> {
     const challenge = readBearer(headers);
     if (challenge === undefined) return undefined;
     const { documentedHosts } = this.#expect;
     if (!isAllowedRealm(challenge, this.#target.host, documentedHosts)) return undefined;
-    return fetchToken(this.#world, this.#target, this.#trust, challenge, repositoryOf(object));
+    const given = await fetchToken(this.#world, this.#target, this.#trust, challenge, repositoryOf(object));
+    if (typeof given !== "object") return given;
+    // A client that gets no token because of a limit, or of a dead service, pulls nothing.
+    return isRateLimitedStatus(given.status) || isUpstreamStatus(given.status) ? given : undefined;
   }
 
   #head(object: string, headers: Readonly<Record<string, string>>): Promise<RegistryAnswer> {
@@ -183,8 +188,14 @@ function isHtml(answer: Answer): boolean {
   return ["text/html", "application/xhtml+xml"].includes(mediaType(answer));
 }
 
+/**
+ * Media types of manifests, and of blobs, which have no type of their own (OCI image specification, media types). A
+ * server that answers everything with JSON has no image.
+ */
+const OBJECT_TYPE = /^application\/(?:vnd\.(?:oci|docker)\.|octet-stream$)/;
+
 /** Whether an answer is that for an image: it names the digest, or the media type of one. */
 function isObject(answer: Answer): boolean {
   if (isHtml(answer)) return false;
-  return headerOf(answer.headers, "docker-content-digest") !== undefined || /^application\//.test(mediaType(answer));
+  return headerOf(answer.headers, "docker-content-digest") !== undefined || OBJECT_TYPE.test(mediaType(answer));
 }

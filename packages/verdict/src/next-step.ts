@@ -61,7 +61,7 @@ const steps: Record<Reason, Step | string> = {
   "alpn-mismatch": fixProxy,
   "http-status": (_, where) => `Owner of ${where}: read its log for this path and status.`,
   "http-redirected": (_, where) =>
-    `Network team: exempt this node's traffic to ${where} from the captive portal or block page.`,
+    `Network team: exempt this node's traffic to ${where} from the captive portal or block page; deployment owner: or, if the host that it redirects to is meant, name it as egress.redirectHosts.`,
   "http-protocol": fixProxy,
   "grpc-protocol": fixProxy,
   "rate-limited": rateLimited,

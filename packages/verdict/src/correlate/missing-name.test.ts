@@ -46,6 +46,11 @@ describe("a name that does not exist", () => {
     expect(found.nextStep).not.toMatch(/public names/);
   });
 
+  it("that a public host redirects to is not looked for in airGapped.mirrors", () => {
+    const entry = { ...missing({ kind: "hosts", hosts: ["ghcr.io"] }, "blobs.test"), thirdParty: true };
+    expect(withMissingName(entry, [entry, resolved]).nextStep).toMatch(/^Owner of the node's resolvers:/);
+  });
+
   it.each<[string, Entry[], string]>([
     ["names one that does", [resolved], "omin.test does not exist; other names do, such as ghcr.test. Seen."],
     ["names none where none does", [missing(service("machine-api"), "b.test")], "omin.test does not exist. Seen."],

@@ -60,10 +60,10 @@ function isKnown(entry: Entry): boolean {
   return isName && hasResolved(entry);
 }
 
-/** Whether the host is one that the catalogue names, and not a setting of the site. */
-export function isPublic({ requirement: { place }, target: { host } }: Entry): boolean {
+/** Whether the host is one that the catalogue names or that a public one redirects to, and no setting of the site. */
+export function isPublic({ requirement: { place }, target: { host }, thirdParty }: Entry): boolean {
   if (place.kind === "service") return place.defaults?.includes(host) ?? false;
-  return (place.kind === "hosts" ? place.hosts : place.known).includes(host);
+  return thirdParty || (place.kind === "hosts" ? place.hosts : place.known).includes(host);
 }
 
 function isMissing(entry: Entry): boolean {
