@@ -141,7 +141,43 @@ function knownRuns(windows: readonly Window[]): KnownRun[] {
     const before = goodRunBefore(window);
     if (before !== undefined) addRun(runs, before);
   }
-  return [...runs.values()].sort(latestFirst);
+  return joinedOverRestarts([...runs.values()].sort(latestFirst));
+}
+
+/**
+ * The runs, with a bad one that an agent began with as part of the bad one before. An agent that starts again knows
+ * nothing of the run that it was in, and an outage goes on meanwhile. `runs`: latest first.
+ */
+function joinedOverRestarts(runs: readonly KnownRun[]): KnownRun[] {
+  const joinedRuns: KnownRun[] = [];
+  for (const run of [...runs].reverse()) {
+    const before = joinedRuns.at(-1);
+    const isFirst = run.ordinal === Math.round(run.startedAtMs);
+    const goesOn = isFirst && run.outcomeClass === "bad" && before?.outcomeClass === "bad";
+    if (goesOn) joinedRuns[joinedRuns.length - 1] = continuedBy(before, run);
+    else joinedRuns.push(run);
+  }
+  return joinedRuns.reverse();
+}
+
+/** Two bad runs as one: the later one, with the start and the length of both. */
+function continuedBy(before: KnownRun, run: KnownRun): KnownRun {
+  const length = before.length + run.length;
+  const { startedAtMs } = before;
+  if (run.seen === undefined || before.seen === undefined) return { ...run, startedAtMs, length };
+  const was = before.seen.run;
+  const whole = { ...run.seen.run, startedAtMs, length: was.length + run.seen.run.length };
+  const isSameState = isSameFailure(before.seen.reason, run.seen.reason);
+  const state = isSameState
+    ? { stateStartedAtMs: was.stateStartedAtMs, stateLength: was.stateLength + whole.stateLength }
+    : {};
+  return { ...run, startedAtMs, length, seen: { ...run.seen, run: { ...whole, ...state } } };
+}
+
+/** A loss is one state, whatever else the tunnel received meanwhile. */
+function isSameFailure(a: Reason, b: Reason): boolean {
+  const lost: readonly Reason[] = ["timeout", "tunnel-one-way"];
+  return a === b || (lost.includes(a) && lost.includes(b));
 }
 
 function knownRun({ run, endedAtMs }: Remembered, seen: Remembered | undefined): KnownRun {

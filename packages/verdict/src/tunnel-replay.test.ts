@@ -295,6 +295,26 @@ describe.each(["late", "syn-lost"] as const)("the Machine API's answers are %s f
   });
 });
 
+describe("the agent starts again in the middle of an outage", () => {
+  const hung: World = (target, atMs) => {
+    if (target === apiTcp || target === uiTcp) return "answered";
+    return isOmni(target) ? "handshake-timeout" : udpDropped(FROM_MS)(target, atMs);
+  };
+  it.each([
+    { fault: hung, rows: ROWS, root: apiTls, cause: "server-unresponsive" },
+    { fault: udpDropped(FROM_MS), rows: ROWS, root: port, cause: "udp-blocked" },
+    { fault: udpDropped(FROM_MS), rows: OVER_GRPC, root: apiGrpc, cause: "grpc-tunnel-stalled" },
+  ] as const)("which stays one of $cause, since it began", ({ fault, rows, root, cause }) => {
+    const past = replay(rows, between(FROM_MS, 90_000, fault), 150_000, undefined, 60_000);
+    expect(roots(past, FROM_MS + 6_000, 90_000)).toEqual([`${root.requirementId} ${cause}`]);
+    expect(at(past, 80_000, root)?.onsetMs).toBe(at(past, 50_000, root)?.onsetMs);
+    const [incident, ...others] = past.closed.filter(({ targetId }) => targetId === root.id);
+    expect([incident?.cause, others, isOneOutage(past)]).toEqual([cause, [], true]);
+    const lastedMs = (incident?.endedAtMs ?? 0) - (incident?.startedAtMs ?? 0);
+    expect(Math.abs(lastedMs - 60_000)).toBeLessThan(1_500);
+  });
+});
+
 describe("a NAT loses the one mapping of the tunnel", () => {
   const lost: World = (target, atMs) => (target === stamp ? undefined : udpDropped(FROM_MS)(target, atMs));
   const past = replay(withPort([port, stamp]), between(FROM_MS, 90_000, lost), 150_000);

@@ -3,7 +3,7 @@ import { endpointName } from "@lifeline/measure";
 import type { Entry } from "../entry.ts";
 import { timeOfDay } from "../phrase.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
-import { type DeadTunnel, deadTunnelOf } from "./dead-tunnel.ts";
+import { type DeadTunnel, deadTunnelOf, workedAtMs } from "./dead-tunnel.ts";
 import { isMachineApi, machineApiState } from "./machine-api-state.ts";
 
 /** Blames the stream where the tunnel is dead and the Machine API answers new calls. No UDP port is involved. */
@@ -14,9 +14,9 @@ export function withGrpcTunnel(
 ): Entry {
   if (!isGrpcTunnel || streamOf(entries) !== entry) return entry;
   const dead = deadTunnelOf(entries);
-  if (dead === undefined) return entry;
-  const { kind } = machineApiState(entries, dead, isGrpcTunnel);
   const was = previous?.get(entry.target.id);
+  if (dead === undefined) return was?.cause === "grpc-tunnel-stalled" ? recovered(entry, entries) : entry;
+  const { kind } = machineApiState(entries, dead, isGrpcTunnel);
   const isKnown = was?.cause === "grpc-tunnel-stalled" && was.onsetMs === dead.sinceMs;
   return kind === "answers" || (kind === "unknown" && isKnown) ? stalled(entry, dead) : entry;
 }
@@ -25,6 +25,12 @@ export function withGrpcTunnel(
 function streamOf(entries: readonly Entry[]): Entry | undefined {
   const calls = entries.filter((entry) => isMachineApi(entry) && entry.target.options.probe === "grpc");
   return calls.sort((a, b) => (a.target.id < b.target.id ? -1 : 1))[0];
+}
+
+/** The entry of a stream that carries again: it has worked since the tunnel answers, not since calls are answered. */
+function recovered(entry: Entry, entries: readonly Entry[]): Entry {
+  if (entry.verdict !== "met") return entry;
+  return { ...entry, onsetMs: Math.max(entry.onsetMs, workedAtMs(entries) ?? 0) };
 }
 
 function stalled(entry: Entry, { sinceMs }: DeadTunnel): Entry {

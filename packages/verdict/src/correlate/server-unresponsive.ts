@@ -47,9 +47,11 @@ function hangOf(
   dead: DeadTunnel,
   isGrpcTunnel: boolean,
 ): { readonly sinceMs: number } | undefined {
-  const { last } = entry.own.lookback;
+  const { seen, onsetMs, lookback } = entry.own;
+  const { last } = lookback;
   if (last?.reason !== "handshake-timeout") return undefined;
-  const sinceMs = last.run.startedAtMs;
+  // The deciding run may have begun before the agent started again.
+  const sinceMs = seen?.run.ordinal === last.run.ordinal ? onsetMs : last.run.startedAtMs;
   const below = entries.filter((other) => isConnectOf(other, entry));
   const isAccepted = below.every((other) => hasAnsweredSince(other, sinceMs));
   return isAccepted && explains({ ...entry, onsetMs: sinceMs }, dead, isGrpcTunnel) ? { sinceMs } : undefined;

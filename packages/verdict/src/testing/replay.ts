@@ -34,14 +34,18 @@ const START_MS = Date.UTC(2026, 7, 1, 12, 0, 0);
 /** Windows older than this are kept no longer, except the last one with an answer, as in the collector. */
 const KEPT_MS = 120_000;
 
-/** Replays `untilMs` of a node whose attempts end as `world` says. `contextAt`: what is known besides, at that time. */
+/**
+ * Replays `untilMs` of a node whose attempts end as `world` says. `contextAt`: what is known besides, at that time.
+ * `restartMs`: when the agent starts again, ms after the start; default: never.
+ */
 export function replay(
   rows: readonly ResolvedRow[],
   world: World,
   untilMs: number,
   contextAt: (nowMs: number) => NodeContext = () => ({}),
+  restartMs = Number.POSITIVE_INFINITY,
 ): Past {
-  const windows = new Map(targetsOf(rows).map((target) => [target.id, windowsIn(target, world, untilMs)]));
+  const windows = new Map(targetsOf(rows).map((target) => [target.id, windowsIn(target, world, untilMs, restartMs)]));
   const past = { judged: [] as Judged[], opened: [] as Incident[], closed: [] as Incident[] };
   let previous: ReadonlyMap<string, PreviousVerdict> = new Map();
   let open: IncidentState = new Map();
@@ -75,13 +79,14 @@ function targetsOf(rows: readonly ResolvedRow[]): readonly Target[] {
 }
 
 /** A window for each attempt: the finest that an agent seals. Attempts of a target begin at different times. */
-function windowsIn(target: Target, world: World, untilMs: number): readonly Window[] {
+function windowsIn(target: Target, world: World, untilMs: number, restartMs: number): readonly Window[] {
   const windows: Window[] = [];
   const phaseMs = (target.id.length * 137) % target.cadenceMs;
   let run: RunProgress | undefined;
   for (let startedMs = phaseMs; startedMs < untilMs; startedMs += target.cadenceMs) {
     const reason = world(target, startedMs);
     if (reason === undefined) continue;
+    if (startedMs >= restartMs && startedMs - target.cadenceMs < restartMs) run = undefined;
     const sample = sampleOf(target, START_MS + startedMs, reason);
     const followed = followRun(run, sample);
     run = followed.run;
