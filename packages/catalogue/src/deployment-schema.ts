@@ -75,8 +75,11 @@ function partsOf(value: unknown): readonly unknown[] {
   return typeof value === "string" ? value.split(",").map((part) => part.trim()) : [value];
 }
 
+/** A link-local address without its zone (RFC 4291 §2.5.6), which no socket can reach. */
+const UNZONED = /^fe[89ab][\da-f]:[^%]*$/i;
+
 const address = textThat(
-  (value) => literalFamily(value) !== undefined,
+  (value) => literalFamily(value) !== undefined && !UNZONED.test(value),
   "an address without port, because a resolver is reached by its address; a link-local one with its zone, fe80::53%eth0",
 );
 const mirrorUrl = v.pipe(

@@ -149,9 +149,9 @@ describe("parseDeployment", () => {
       'deployment.yaml: omni.api: got "https://om ni.example", want an https URL of host and optional port, without path, query or credentials: its host is neither a host name nor an address, IPv6 in brackets',
     ],
     [
-      "a resolver by its name, and one with a port",
-      `${GOOD}network: { resolvers: [dns.example, "10.0.0.53:53"] }\n`,
-      ["dns.example", "10.0.0.53:53"]
+      "a resolver by its name, one with a port, and a link-local one without its zone",
+      `${GOOD}network: { resolvers: [dns.example, "10.0.0.53:53", "fe80::53"] }\n`,
+      ["dns.example", "10.0.0.53:53", "fe80::53"]
         .map(
           (value, at) =>
             `deployment.yaml: network.resolvers[${at}]: got "${value}", want an address without port, because a resolver is reached by its address; a link-local one with its zone, fe80::53%eth0`,

@@ -25,13 +25,14 @@ ${mirrors.join("\n")}
 }
 
 describe("a mirror", () => {
-  it.each([
-    ["ghcr.io"],
-    ["GHCR.io"],
-    ["*.r2.cloudflarestorage.com"],
-    ["raw.githubusercontent.com"],
-    ["time.cloudflare.com"],
-  ])("may replace %s, which a row names", (host) => expect(refusal(host)).toBe(""));
+  it.each([["ghcr.io"], ["GHCR.io"], ["*.r2.cloudflarestorage.com"], ["raw.githubusercontent.com"]])(
+    "may replace %s, which a row names",
+    (host) => expect(refusal(host)).toBe(""),
+  );
+
+  it.each([["time.cloudflare.com"], ["1.1.1.1"]])("of Talos's server %s is refused, with the key to use", (host) => {
+    expect(refusal(host)).toMatch(/name resolvers and time servers of the site under network$/);
+  });
 
   it("of a host that no row names is refused, with the nearest one", () => {
     expect(refusal("ghcr.oi", "ghcr.io", "*.githubusercontent.co")).toBe(

@@ -12,22 +12,25 @@ import type { Place } from "./requirement.ts";
  */
 export function refuseUnmatchedMirrors(file: string, { airGapped }: Deployment, catalogue: Catalogue): void {
   const hosts = new Set(catalogue.requirements.flatMap(({ place }) => hostsOf(place)));
+  const servers = new Set(catalogue.requirements.flatMap(({ place }) => defaultsOf(place)));
   const problems = (airGapped?.mirrors ?? []).flatMap(({ replaces }, index): readonly Problem[] => {
     if (replaces === ANY_REGISTRY || hosts.has(replaces.toLowerCase())) return [];
-    const hint = nearest(replaces, hosts);
-    const expected = `a host or wildcard of catalogue ${catalogue.version}${hint === undefined ? "" : `; the nearest is ${hint}`}`;
+    const expected = servers.has(replaces.toLowerCase())
+      ? "a host of the registries or the image factory; name resolvers and time servers of the site under network"
+      : `a host or wildcard of catalogue ${catalogue.version}; the nearest is ${nearest(replaces, hosts)}`;
     const path = `airGapped.mirrors[${index}].replaces`;
     return [{ code: "unknown-host", file, path, value: shownValue(replaces), expected }];
   });
   refuseProblems(problems);
 }
 
+/** Only hosts that serve over HTTP: what replaces Talos's resolvers and time servers has an address, and no URL. */
 function hostsOf(place: Place): readonly string[] {
-  const names =
-    place.kind === "hosts"
-      ? place.hosts
-      : place.kind === "wildcard"
-        ? [place.pattern, ...place.known]
-        : (place.defaults ?? []);
+  if (place.kind === "service") return [];
+  const names = place.kind === "hosts" ? place.hosts : [place.pattern, ...place.known];
   return names.map((name) => name.toLowerCase());
+}
+
+function defaultsOf(place: Place): readonly string[] {
+  return place.kind === "service" ? (place.defaults ?? []) : [];
 }
