@@ -199,6 +199,22 @@ describe("the forward path is blocked for five minutes, without a witness", () =
   });
 });
 
+describe("an agent starts while the forward path is blocked, and Omni's packets come at times", () => {
+  const forward: World = (target, atMs) => {
+    const isFresh = atMs < 45_000 && Math.floor(atMs / 1_000) % 6 < 2;
+    if (target === link) return isFresh ? "link-alive" : Math.floor(atMs / 1_000) % 6 < 5 ? "link-idle" : "link-frozen";
+    return isInside(target) ? (isFresh ? "tunnel-one-way" : "timeout") : undefined;
+  };
+  const past = replay(ROWS, between(0, 60_000, forward), 120_000);
+
+  it("is one fault of the port, and nothing of it is left at the recovery", () => {
+    expect(roots(past, 5_000, 60_000)).toEqual(["port forward-path-blocked"]);
+    expect(roots(past, 65_000, 120_000)).toEqual([]);
+    expect(closedOf(past, port)).toEqual(["forward-path-blocked"]);
+    expect(isOneOutage(past)).toBe(true);
+  });
+});
+
 describe("the return path is blocked, without a witness", () => {
   const past = replay(ROWS, between(FROM_MS, 90_000, udpDropped(FROM_MS)), 150_000);
   it("is only suspected, because no direction shows", () => {
