@@ -80,7 +80,7 @@ export function advanceIncidents(
     }
     const continued = row === undefined ? incident : continuedBy(incident, row, nowMs);
     next.set(targetId, continued);
-    // Counts alone are no change: they are stored with the next one.
+    // Counts alone are no change.
     if (continued !== incident) changed.push(continued);
   }
   for (const [targetId, row] of judged) {

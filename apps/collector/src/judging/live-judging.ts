@@ -13,6 +13,7 @@ import {
 import { type Node, nodeNowMs, silentAtMs } from "../fleet/node.ts";
 import { applyNodeEvent } from "../fleet/node-state.ts";
 import type { FleetIssuers } from "./fleet-issuer.ts";
+import { incidentsToCount } from "./incident-counts.ts";
 import { withinIncidentLimit } from "./incident-limit.ts";
 import type { JudgementContexts } from "./judgement-contexts.ts";
 import { observedIssuers } from "./observed-issuers.ts";
@@ -46,11 +47,13 @@ export function judgeLive(node: Node, wallMs: number, parts: LiveJudgingParts): 
   const limited = withinIncidentLimit(node.quota, advanced, node.deferredIncidents, clock.monotonicNs());
   const { opened, changed, closed, state: incidents } = limited.step;
   const haveChanged = verdictsChanged(rows, previous);
+  const toCount = incidentsToCount(node.incidents, incidents);
   applyNodeEvent(node, { kind: "judged", rows, incidents, deferredIncidents: limited.deferred });
   for (let at = 0; at < limited.newlyDeferred; at++) events.onOverflow("incidents");
   for (const incident of opened) events.onIncident(node.nodeId, "opened", incident);
   for (const incident of closed) events.onIncident(node.nodeId, "closed", incident);
   for (const incident of [...opened, ...changed, ...closed]) writeBehind.addIncident(node.nodeId, incident);
+  for (const incident of toCount) writeBehind.addCounts(node.nodeId, incident);
   if (haveChanged) writeBehind.addVerdicts(node.nodeId, rows);
 }
 

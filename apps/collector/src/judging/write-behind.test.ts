@@ -37,6 +37,7 @@ function writeBehindOn({ submit }: ReturnType<typeof heldStore>) {
   );
   return {
     addIncident: (nodeId: string, one: Incident) => writeBehind.addIncident(nodeId, one),
+    addCounts: (nodeId: string, one: Incident) => writeBehind.addCounts(nodeId, one),
     addVerdicts: (nodeId: string, rows: readonly RowVerdict[]) => writeBehind.addVerdicts(nodeId, rows),
     flush: () => writeBehind.flush(),
     reported,
@@ -100,5 +101,14 @@ describe("what is not yet on disk", () => {
     const { addIncident, reported } = writeBehindOn(heldStore());
     for (let at = 0; at < 10_002; at++) addIncident(`n${at}`, incident());
     expect(reported).toEqual(["write-behind-incidents", "write-behind-incidents"]);
+  });
+
+  it("stores what open incidents cost, and never at the price of one that changed", async () => {
+    const store = heldStore();
+    const { addCounts, flush, reported } = writeBehindOn(store);
+    for (let at = 0; at < 10_002; at++) addCounts(`n${at}`, incident());
+    expect(reported).toEqual([]);
+    void flush();
+    expect(store.calls[0]?.operation.name).toBe("saveIncident");
   });
 });

@@ -42,6 +42,11 @@ export class WriteBehind {
     this.#events.onOverflow("write-behind-incidents");
   }
 
+  /** Stores what an open incident has cost so far; not while many records wait, because the next minute counts it too. */
+  addCounts(nodeId: string, incident: Incident): void {
+    if (this.#incidents.size < MAX_WAITING_INCIDENTS / 2) this.addIncident(nodeId, incident);
+  }
+
   /** Replaces earlier rows of the node that wait. */
   addVerdicts(nodeId: string, rows: readonly RowVerdict[]): void {
     this.#verdicts.set(nodeId, rows);
