@@ -95,6 +95,7 @@ async function connectTo(world: ProbeWorld, target: Target, trace: Trace): Promi
 /** A connection to the target through `proxy`. */
 async function tunnel(world: ProbeWorld, target: Target, proxy: ProxyEndpoint, trace: Trace): Promise<Channel> {
   trace.evidence.proxy = proxyName(proxy);
+  world.noteStep?.("proxy", `through ${proxyName(proxy)}`);
   const connected = await connectTo(world, { ...target, host: proxy.host, port: proxy.port }, trace);
   // The addresses and the round trip are the proxy's, not the endpoint's.
   delete trace.evidence.answers;
@@ -149,7 +150,10 @@ async function connectFault(
     trace.evidence.code = "ERR_INVALID_CHAR";
     return outcome("agent-resource", "plan");
   }
-  return judgeTunnel(await deadline.race(requestTunnel(socket, request)), deadline, trace);
+  world.noteStep?.("proxy", `CONNECT ${endpointName(host, port)}`);
+  const tunnelled = await deadline.race(requestTunnel(socket, request));
+  world.noteStep?.("proxy", tunnelledText(tunnelled));
+  return judgeTunnel(tunnelled, deadline, trace);
 }
 
 /** Why SOCKS does not open the tunnel; undefined: it does. */
@@ -160,7 +164,9 @@ async function socksFault(
   trace: Trace,
 ): Promise<Outcome | undefined> {
   const credentials = world.proxyCredentials(trace.evidence.proxy ?? "");
+  world.noteStep?.("proxy", `SOCKS5 CONNECT ${endpointName(host, port)}`);
   const end = await deadline.race(openSocks(socket, host, port, credentials));
+  world.noteStep?.("proxy", `SOCKS5: ${"code" in end ? end.code : end.kind}`);
   switch (end.kind) {
     case "expired":
       return unanswered(end, trace);
@@ -197,6 +203,13 @@ function judgeTunnel(tunnelled: Tunnelled | Expired, deadline: Deadline, trace: 
   if (status === PROXY_AUTHENTICATION_REQUIRED) return authFault(authentication, trace);
   if (status < 200 || status > 299) return outcome("proxy-refused", "proxy");
   return inTime(deadline, trace);
+}
+
+function tunnelledText(tunnelled: Tunnelled | Expired): string {
+  if (tunnelled.kind === "expired") return "no answer to CONNECT";
+  if (tunnelled.kind === "error") return `no tunnel: ${tunnelled.code}`;
+  const { status, authentication } = tunnelled;
+  return `status ${status}${authentication.length === 0 ? "" : `, accepts ${authentication.join(", ")}`}`;
 }
 
 function unanswered({ stalled }: Expired, trace: Trace): Outcome {

@@ -11,12 +11,13 @@
  * 4. However the exchange ends, the socket is closed.
  */
 import type { Socket } from "node:dgram";
-import type { Clock, IpFamily, RttSource } from "@lifeline/measure";
+import { type Clock, endpointName, type IpFamily, LATE_WATCH_MS, type RttSource } from "@lifeline/measure";
+import { type NoteStep, stepMs } from "./attempt-steps.ts";
 import { type ArrivalTime, arrivalTime, connectedSocket } from "./connected-socket.ts";
 import { type Deadline, type Expired, startDeadline } from "./deadline.ts";
 import { codeOf, type ErrnoPlace } from "./errno.ts";
 import type { KernelClock } from "./kernel.ts";
-import type { SilenceWatch } from "./silence-watch.ts";
+import type { Silence, SilenceWatch } from "./silence-watch.ts";
 import { datagramFd } from "./socket-fd.ts";
 
 /** The two clocks that time an exchange, and the owner of the attempt. */
@@ -26,6 +27,8 @@ export interface DatagramClocks {
   readonly kernel: KernelClock | undefined;
   /** The owner of the attempt. */
   readonly watch: SilenceWatch;
+  /** Notes a step of the attempt; absent: nobody watches. */
+  readonly noteStep?: NoteStep;
 }
 
 /** Where to send, and how long to wait. */
@@ -83,10 +86,30 @@ export async function exchangeDatagram<T>(
   if (typeof socket === "string") return { end: neverSent(socket), strays: 0, localAddress: undefined };
   try {
     const localAddress = socket.address().address;
-    return { ...(await sendAndWait(clocks, socket, target, payload, match)), localAddress };
+    const to = endpointName(target.address, target.port);
+    clocks.noteStep?.("udp", `${payload.byteLength} bytes to ${to} from ${localAddress}`);
+    const exchange = await sendAndWait(clocks, socket, target, payload, match);
+    noteDatagramEnd(clocks.noteStep, exchange);
+    return { ...exchange, localAddress };
   } finally {
     socket.close();
   }
+}
+
+/** Notes how an exchange ended. */
+export function noteDatagramEnd(
+  note: NoteStep | undefined,
+  { end, strays }: Pick<DatagramExchange<unknown>, "end" | "strays">,
+): void {
+  const others = strays === 0 ? "" : `; other datagrams that arrived: ${strays}`;
+  note?.("udp", `${endText(end)}${others}`);
+}
+
+function endText(end: DatagramEnd<unknown>): string {
+  if (end.kind === "expired") return "no answer before the threshold";
+  if (end.kind === "error") return `${end.code} after ${stepMs(end.elapsedNs)}`;
+  const { bytes, elapsedNs, source } = end.arrival;
+  return `${bytes.byteLength} bytes came back after ${stepMs(elapsedNs)}, by the ${source} clock`;
 }
 
 /** The end of an exchange whose socket could not be connected, with the code of what prevented it. */
@@ -97,6 +120,12 @@ export function neverSent(code: string): Extract<DatagramEnd<never>, { kind: "er
 /** The lateness of what arrived, which the kernel's stamp tells whatever this process did. */
 export function latenessOf(deadline: Deadline, { elapsedNs, source }: ArrivalTime): "late" | "stalled" | undefined {
   return deadline.lateness(elapsedNs, source === "kernel");
+}
+
+function isWatched({ watch, noteStep }: DatagramClocks, silence: Silence): boolean {
+  const isLonger = watch.silent(silence);
+  if (isLonger) noteStep?.("udp", `silent at its threshold; watched for ${LATE_WATCH_MS} ms more`);
+  return isLonger;
 }
 
 async function sendAndWait<T>(
@@ -110,7 +139,7 @@ async function sendAndWait<T>(
   if (fd !== undefined) clocks.kernel?.stampArrivals(fd);
   let strays = 0;
   const first = Promise.withResolvers<DatagramEnd<T>>();
-  const deadline = startDeadline(clocks.clock, timeoutMs, (giveUp) => clocks.watch.silent({ address, giveUp }));
+  const deadline = startDeadline(clocks.clock, timeoutMs, (giveUp) => isWatched(clocks, { address, giveUp }));
   socket.on("message", (bytes) => {
     const ageNs = fd === undefined ? undefined : clocks.kernel?.sinceArrivalNs(fd);
     const arrival = { bytes, ...arrivalTime(ageNs, deadline.elapsedNs()) };

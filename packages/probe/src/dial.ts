@@ -8,8 +8,9 @@
  * 5. However the dial ends, the socket is either given to the caller connected, or destroyed.
  */
 import { connect, type LookupFunction, type Socket } from "node:net";
-import { type IpFamily, NS_PER_MS, type Outcome } from "@lifeline/measure";
-import { type Deadline, isExpired, startDeadline } from "./deadline.ts";
+import { endpointName, type IpFamily, LATE_WATCH_MS, NS_PER_MS, type Outcome } from "@lifeline/measure";
+import { stepMs } from "./attempt-steps.ts";
+import { type Deadline, type Expired, isExpired, startDeadline } from "./deadline.ts";
 import { codeOf, reasonOfErrno } from "./errno.ts";
 import type { TcpInfo } from "./kernel.ts";
 import { noteLateness, outcome, type Trace } from "./probe-result.ts";
@@ -57,19 +58,31 @@ export async function dial(world: ProbeWorld, target: DialTarget, trace: Trace):
   if (started.kind === "error") {
     // Nothing was sent, so this node is to blame whatever the code is.
     trace.evidence.code = started.code;
+    world.noteStep?.("tcp", `nothing was sent to ${endpointName(address, port)}: ${started.code}`);
     return { kind: "ended", outcome: outcome("agent-resource", "connect") };
   }
   const { deadline, handshake, opened } = started;
+  world.noteStep?.("tcp", `SYN to ${endpointName(address, port)}, threshold ${target.handshakeTimeoutMs} ms`);
   const first = await handshake.race(opened);
   handshake.cancel();
   const ended = judgeOpening(world, socket, handshake, first, trace);
   if (ended === undefined) {
     if (socket.localAddress !== undefined) trace.evidence.localAddress = socket.localAddress;
+    world.noteStep?.("tcp", `connected from ${socket.localAddress}; ${openedText(first, trace)}`);
     return { kind: "connected", socket, deadline };
   }
+  world.noteStep?.("tcp", `${openedText(first, trace)}: ${ended.reason}`);
   deadline.cancel();
   socket.destroy();
   return { kind: "ended", outcome: ended };
+}
+
+function openedText(first: Opened | Expired, { evidence }: Trace): string {
+  if (first.kind === "expired") return `no answer; SYNs sent again: ${evidence.synRetransmits ?? 0}`;
+  if (first.kind === "error") return `${first.code} after ${stepMs(first.elapsedNs)}`;
+  if (first.info === undefined) return `no TCP_INFO; this process measured ${stepMs(first.elapsedNs)}`;
+  const { rttNs, totalRetransmits } = first.info;
+  return `TCP_INFO: round trip ${stepMs(rttNs)}, segments sent again: ${totalRetransmits}`;
 }
 
 /** Fails for everything but a literal: a name was resolved before, and never by the system's resolver (M1). */
@@ -88,7 +101,11 @@ function whenStarted(
 ): Promise<Started> {
   return new Promise((resolve) => {
     socket.once("connectionAttempt", () => {
-      const onSilence = (giveUp: () => void) => world.watch.silent({ address, giveUp });
+      const onSilence = (giveUp: () => void) => {
+        const isWatched = world.watch.silent({ address, giveUp });
+        if (isWatched) world.noteStep?.("tcp", `silent at its threshold; watched for ${LATE_WATCH_MS} ms more`);
+        return isWatched;
+      };
       const deadline = startDeadline(world.clock, timeoutMs, onSilence);
       const handshake = startDeadline(world.clock, handshakeTimeoutMs, onSilence);
       resolve({ kind: "started", deadline, handshake, opened: whenOpen(world, socket, handshake) });

@@ -46,8 +46,12 @@ export const probeDns: ProbeProtocol<"dns"> = async (target, { query, transport,
     trace.evidence.code = "EBADNAME";
     return resultOf(trace, outcome("agent-resource", "plan"));
   }
+  world.noteStep?.("dns", `${type} ${world.names.firstQueried(query)} at ${target.host} over ${transport}`);
   const exchange = transport === "udp" ? queryByDatagram : queryByStream;
-  return exchange(target, message, world, trace);
+  const result = await exchange(target, message, world, trace);
+  const { code = result.outcome.reason, answers = [] } = result.evidence;
+  world.noteStep?.("dns", `${code}: ${answers.join(", ") || "no addresses"}`);
+  return result;
 };
 
 type Exchange = (

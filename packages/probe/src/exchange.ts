@@ -1,7 +1,9 @@
 /** The result of an HTTP exchange of either version. The callers judge it. */
 import type { Reason } from "@lifeline/measure";
+import type { NoteStep } from "./attempt-steps.ts";
 import type { BodySample } from "./body-sample.ts";
 import type { Trace } from "./probe-result.ts";
+import { originText, redirectOrigin } from "./redirect.ts";
 import { alertOf } from "./tls-code.ts";
 
 /** Most bytes of headers that are read: Node's default for HTTP/1.1, set explicitly for both versions. */
@@ -31,6 +33,17 @@ export type Exchanged = HttpResponse | { readonly kind: "error"; readonly code: 
 export function headerOf(headers: ResponseHeaders, name: string): string | undefined {
   const value = headers[name];
   return typeof value === "string" ? value : undefined;
+}
+
+/** Notes the status of a response, and the origin of its redirect. `base`: the origin of the request. */
+export function noteResponse(
+  note: NoteStep | undefined,
+  { status, headers }: Pick<HttpResponse, "status" | "headers">,
+  base: string,
+): void {
+  const location = status >= 300 && status < 400 ? headerOf(headers, "location") : undefined;
+  const origin = location === undefined ? null : redirectOrigin(location, base);
+  note?.("http", `status ${status}${origin === null ? "" : `, redirects to ${originText(origin)}`}`);
 }
 
 /** Called when the request has been handed to the kernel. */

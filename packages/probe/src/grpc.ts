@@ -9,7 +9,7 @@
 import type { GrpcExpectation, Outcome, Reason } from "@lifeline/measure";
 import { closeChannel, openChannel } from "./channel.ts";
 import { isExpired } from "./deadline.ts";
-import { type Exchanged, exchangeFault, headerOf, USER_AGENT } from "./exchange.ts";
+import { type Exchanged, exchangeFault, headerOf, noteResponse, USER_AGENT } from "./exchange.ts";
 import { decodeGrpcMessage, matchesText } from "./grpc-message.ts";
 import { isRateLimited, originOf } from "./http.ts";
 import { exchangeHttp2, type Http2Request } from "./http2-exchange.ts";
@@ -49,19 +49,27 @@ export const probeGrpc: ProbeProtocol<"grpc"> = async (target, { trust, expect }
   try {
     if (trust !== undefined && trace.evidence.alpn !== "h2") return resultOf(trace, outcome("grpc-protocol", "tls"));
     const startedNs = deadline.elapsedNs();
+    const origin = originOf(target, trust !== undefined);
+    world.noteStep?.("grpc", `POST ${origin}${expect.method}`);
     const exchanged = await deadline.race(
-      exchangeHttp2(socket, callOf(originOf(target, trust !== undefined), expect), () => {
+      exchangeHttp2(socket, callOf(origin, expect), () => {
         trace.phases.requestNs = deadline.elapsedNs() - startedNs;
       }),
     );
     if (isExpired(exchanged)) {
+      world.noteStep?.("grpc", "no answer before the threshold");
       return resultOf(trace, outcome(exchanged.stalled ? "stalled" : "handshake-timeout", "first-byte"));
     }
+    if (exchanged.kind === "error") world.noteStep?.("grpc", `no answer: ${exchanged.code}`);
+    else noteResponse(world.noteStep, exchanged, origin);
     const tookNs = deadline.elapsedNs();
     const stalled = noteLateness(deadline.lateness(tookNs), tookNs, "first-byte", trace);
     if (stalled !== undefined) return resultOf(trace, stalled);
     trace.phases.firstByteNs = deadline.elapsedNs() - startedNs - (trace.phases.requestNs ?? 0);
-    return resultOf(trace, judgeCall(exchanged, expect, trace, world.clock.wallMs()));
+    const judged = judgeCall(exchanged, expect, trace, world.clock.wallMs());
+    const { grpcStatus, grpcMessage = "no message" } = trace.evidence;
+    if (grpcStatus !== undefined) world.noteStep?.("grpc", `grpc-status ${grpcStatus}: ${grpcMessage}`);
+    return resultOf(trace, judged);
   } finally {
     closeChannel(channel);
   }

@@ -7,6 +7,7 @@
  *    are kept. Headers are bounded by `HEADERS_MAX_BYTES`.
  */
 import { endpointName, type HttpExpectation, type Reason, type Target } from "@lifeline/measure";
+import { pathOnly } from "./attempt-steps.ts";
 import { closeChannel, openChannel } from "./channel.ts";
 import { isExpired } from "./deadline.ts";
 import {
@@ -14,6 +15,7 @@ import {
   exchangeFault,
   type HttpResponse,
   headerOf,
+  noteResponse,
   type ResponseHeaders,
   USER_AGENT,
 } from "./exchange.ts";
@@ -51,6 +53,8 @@ export const probeHttp: ProbeProtocol<"http"> = async (target, options, world) =
       return resultOf(trace, outcome("http-protocol", "tls"));
     }
     const startedNs = deadline.elapsedNs();
+    const origin = originOf(target, trust !== undefined);
+    world.noteStep?.("http", `HTTP/${expect.version} ${expect.method} ${origin}${pathOnly(expect.path)}`);
     const sent = () => {
       trace.phases.requestNs = deadline.elapsedNs() - startedNs;
     };
@@ -60,9 +64,12 @@ export const probeHttp: ProbeProtocol<"http"> = async (target, options, world) =
         : exchangeHttp1(socket, http1Request(target, trust !== undefined, expect), sent),
     );
     if (isExpired(exchanged)) {
+      world.noteStep?.("http", "no answer before the threshold");
       return resultOf(trace, outcome(exchanged.stalled ? "stalled" : "handshake-timeout", "first-byte"));
     }
-    if (exchanged.kind === "response") {
+    if (exchanged.kind === "error") world.noteStep?.("http", `no answer: ${exchanged.code}`);
+    else {
+      noteResponse(world.noteStep, exchanged, origin);
       const tookNs = deadline.elapsedNs();
       const stalled = noteLateness(deadline.lateness(tookNs), tookNs, "first-byte", trace);
       if (stalled !== undefined) return resultOf(trace, stalled);

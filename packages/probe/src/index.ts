@@ -1,3 +1,4 @@
+export type { AttemptStep, StepKind, StepObserver } from "./attempt-steps.ts";
 export type { ClockSample } from "./clock-sample.ts";
 export { defaultGateways } from "./default-gateways.ts";
 export { decodeAnswer, encodeQuery } from "./dns-message.ts";

@@ -20,9 +20,10 @@ type Addresses = Extract<NameAnswer, { kind: "addresses" }>;
  */
 export async function locate(world: ProbeWorld, target: Target, trace: Trace): Promise<Located> {
   const deadline = startDeadline(world.clock, target.timeoutMs + LATE_WATCH_MS);
-  const answer = await deadline.race(world.names.resolve(target.host, target.family));
+  const answer = await deadline.race(world.names.resolve(target.host, target.family, world.noteStep));
   deadline.cancel();
   if (isExpired(answer)) {
+    world.noteStep?.("dns", `no answer for ${target.host} within ${target.timeoutMs + LATE_WATCH_MS} ms`);
     return { kind: "ended", outcome: outcome(answer.stalled ? "stalled" : "dns-timeout", "dns") };
   }
   const tookNs = deadline.elapsedNs();
@@ -37,6 +38,7 @@ export async function locate(world: ProbeWorld, target: Target, trace: Trace): P
   const address = turnOf(world, target, answer, trace);
   if (!isAllowed(target, address)) {
     trace.evidence.address = address;
+    world.noteStep?.("tcp", `${address} is not asked: a redirect may not lead to such an address`);
     return { kind: "ended", outcome: outcome("redirect-not-allowed", "dns") };
   }
   return { kind: "address", address };
@@ -53,5 +55,7 @@ function turnOf(world: ProbeWorld, target: Target, { addresses, count }: Address
   const turns = [first, ...rest.slice(0, TURNS_MAX - 1)] as const;
   trace.evidence.addresses = turns;
   if (count > turns.length) trace.evidence.addressCount = count;
-  return world.turns.next(target.id, turns);
+  const next = world.turns.next(target.id, turns);
+  world.noteStep?.("tcp", `this attempt tries ${next} alone; ${turns.length} addresses take turns`);
+  return next;
 }

@@ -12,6 +12,7 @@ import { carriesRequired, firstSizes, furtherSizes, ROUNDS_MAX, SIZE_MIN_BYTES }
 import { emptyTrace, outcome, resultOf, type Trace } from "./probe-result.ts";
 import type { ProbeProtocol } from "./protocol.ts";
 import { openSizeProber, type SizeProber } from "./size-prober.ts";
+import type { ProbeWorld } from "./world.ts";
 
 /** Answered when the required size, or a larger one, came back. */
 export const probeMtu: ProbeProtocol<"mtu"> = async (target, { authenticated, requiredBytes }, world) => {
@@ -28,7 +29,7 @@ export const probeMtu: ProbeProtocol<"mtu"> = async (target, { authenticated, re
     return resultOf(trace, outcome(reasonOfErrno(prober, "datagram-send"), "request"));
   }
   try {
-    return resultOf(trace, await search(prober, { family, requiredBytes, timeoutMs }, trace));
+    return resultOf(trace, await search(world, prober, { family, requiredBytes, timeoutMs }, trace));
   } finally {
     prober.close();
   }
@@ -42,13 +43,16 @@ interface SearchOptions {
 }
 
 async function search(
+  world: ProbeWorld,
   prober: SizeProber,
   { family, requiredBytes, timeoutMs }: SearchOptions,
   trace: Trace,
 ): Promise<Outcome> {
   let sizes = firstSizes(SIZE_MIN_BYTES[family], requiredBytes);
   for (let round = 0; round < ROUNDS_MAX && sizes.length > 0; round += 1) {
+    world.noteStep?.("mtu", `packets of ${sizes.join(", ")} bytes`);
     const end = await prober.probe(sizes, timeoutMs);
+    world.noteStep?.("mtu", end.kind === "error" ? end.code : `carried so far: ${prober.bounds.carriedBytes} bytes`);
     if (end.kind === "stalled") return outcome("stalled", "first-byte");
     if (end.kind === "error") {
       trace.evidence.code = end.code;

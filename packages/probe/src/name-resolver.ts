@@ -15,6 +15,7 @@
 import { Resolver } from "node:dns/promises";
 import { type Clock, type IpFamily, literalFamily, NS_PER_MS, type Reason } from "@lifeline/measure";
 import { sortedAddresses } from "./address.ts";
+import type { NoteStep } from "./attempt-steps.ts";
 import { watchStalls } from "./deadline.ts";
 import { codeOf } from "./errno.ts";
 import { HOSTS_PATH, openHostsFile, readBounded, versionOf } from "./hosts-file.ts";
@@ -72,9 +73,10 @@ export type NameAnswer =
 /** Resolves names; see the invariants above. */
 export interface NameResolver {
   /**
-   * Addresses of `family` for a name or literal. A literal of the other family has none: `dns-nodata`. Never rejects.
+   * Addresses of `family` for a name or literal. A literal of the other family has none: `dns-nodata`. `noteStep` takes
+   * each name and its answer. Never rejects.
    */
-  resolve(name: string, family: IpFamily): Promise<NameAnswer>;
+  resolve(name: string, family: IpFamily, noteStep?: NoteStep): Promise<NameAnswer>;
   /** The first name that is queried for `name`: completed by a search domain, or `name` without its final dot. */
   firstQueried(name: string): string;
 }
@@ -103,7 +105,7 @@ export function createNameResolver(options: NameResolverOptions): NameResolver {
   const { clock, resolvers, hostsFile = HOSTS_PATH, resolvConf = RESOLV_CONF_PATH } = options;
   const hosts = openHostsFile(hostsFile);
   const searchList = openSearchList(resolvConf);
-  const send = createSender(clock, resolvers);
+  const { send, servers } = createSender(clock, resolvers);
   const cache = new Map<string, Cached>();
   const inFlight = new Map<string, Promise<NameAnswer>>();
 
@@ -139,18 +141,33 @@ export function createNameResolver(options: NameResolverOptions): NameResolver {
   const namesFor = (name: string) => queriedNames(name.toLowerCase(), searchList());
 
   return {
-    async resolve(name, family) {
+    async resolve(name, family, noteStep) {
       const known = withoutQuery(name, family, hosts.lookup);
-      if (known !== undefined) return known;
+      if (known !== undefined) {
+        if (literalFamily(name) !== family) noteStep?.("dns", `${name}, without a query: ${answerText(known)}`);
+        return known;
+      }
       let answer: NameAnswer | undefined;
       for (const queriedName of namesFor(name)) {
-        answer = moreTelling(answer, await lookUp(queriedName, family));
+        const next = await lookUp(queriedName, family);
+        noteStep?.("dns", `${queryText(queriedName, family, servers(), next)}: ${answerText(next)}`);
+        answer = moreTelling(answer, next);
         if (answer.kind === "addresses" || !NAME_FAILURES.includes(answer.reason)) return answer;
       }
       return answer ?? noData("ENODATA");
     },
     firstQueried: (name) => namesFor(name)[0],
   };
+}
+
+/** c-ares does not say which of several resolvers answered. */
+function queryText(name: string, family: IpFamily, servers: readonly string[], { queried }: NameAnswer): string {
+  const asked = servers.length > 1 ? `one of ${servers.join(", ")}` : (servers[0] ?? "no resolver");
+  return `${family === 4 ? "A" : "AAAA"} ${name} ${queried ? `at ${asked}` : "from the cache"}`;
+}
+
+function answerText(answer: NameAnswer): string {
+  return answer.kind === "failed" ? `${answer.reason} (${answer.code})` : answer.addresses.join(", ");
 }
 
 /** The answer for a name of which two completed names were looked up, one after the other. */
@@ -223,7 +240,10 @@ type Send = (name: string, family: IpFamily) => Promise<Resolution>;
  * Queries by c-ares. Without given resolvers, a new channel is opened when resolv.conf changes: a DHCP lease can bring
  * new ones.
  */
-function createSender(clock: Clock, resolvers: readonly string[] | undefined): Send {
+function createSender(
+  clock: Clock,
+  resolvers: readonly string[] | undefined,
+): { readonly send: Send; readonly servers: () => readonly string[] } {
   const open = () => {
     const channel = new Resolver({ timeout: RESOLVER_TIMEOUT_MS, tries: 1 });
     if (resolvers !== undefined) channel.setServers(resolvers);
@@ -231,7 +251,7 @@ function createSender(clock: Clock, resolvers: readonly string[] | undefined): S
   };
   let channel = open();
   let version = versionOf(RESOLV_CONF_PATH);
-  return async (name, family) => {
+  const send: Send = async (name, family) => {
     const found = resolvers === undefined ? versionOf(RESOLV_CONF_PATH) : version;
     if (found !== version) {
       version = found;
@@ -244,6 +264,7 @@ function createSender(clock: Clock, resolvers: readonly string[] | undefined): S
       watch.stop();
     }
   };
+  return { send, servers: () => channel.getServers() };
 }
 
 /**

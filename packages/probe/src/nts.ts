@@ -72,7 +72,9 @@ async function exchangeKeys(
       return ended(outcome("tls-protocol", "tls"));
     }
     const startedNs = deadline.elapsedNs();
+    world.noteStep?.("time", "NTS key exchange requested");
     const answer = await deadline.race(requestKeys(socket));
+    world.noteStep?.("time", `NTS key exchange: ${"code" in answer ? answer.code : answer.kind}`);
     if (isExpired(answer)) return ended(outcome(answer.stalled ? "stalled" : "handshake-timeout", "request"));
     const tookNs = deadline.elapsedNs();
     const stalled = noteLateness(deadline.lateness(tookNs), tookNs, "request", trace);

@@ -1,5 +1,6 @@
 /** One attempt at a target, by the table of protocols. */
 import { NS_PER_MS, type ProbeKind, type Sample, type Target } from "@lifeline/measure";
+import { noteEvidence, type StepObserver, stepRecorder } from "./attempt-steps.ts";
 import { probeDns } from "./dns.ts";
 import { probeGrpc } from "./grpc.ts";
 import { probeHttp } from "./http.ts";
@@ -36,22 +37,31 @@ const PROTOCOLS: { readonly [Kind in ProbeKind]: ProbeProtocol<Kind> } = {
 
 /**
  * Makes one attempt at `target` (M1). Resolves within about twice `timeoutMs`, because the name has a budget of its
- * own, and while `watch` wants it LATE_WATCH_MS later. Never rejects because of the network; a rejection is a defect of
- * this package.
+ * own, and while `watch` wants it LATE_WATCH_MS later. `onStep` takes its steps as they happen. Never rejects because of
+ * the network; a rejection is a defect of this package.
  */
-export async function probe(target: Target, world: ProbeWorld, watch: SilenceWatch = NO_WATCH): Promise<Sample> {
+export async function probe(
+  target: Target,
+  world: ProbeWorld,
+  watch: SilenceWatch = NO_WATCH,
+  onStep?: StepObserver,
+): Promise<Sample> {
   const startedAtMs = world.clock.wallMs();
   const startedNs = world.clock.monotonicNs();
-  const make = () => attempt(target, watch === NO_WATCH ? world : watchedWorld(world, watch));
-  const result = await (target.inTunnel === true ? attemptInTunnel(target, world, make) : make());
+  const watched = watch === NO_WATCH ? world : worldWith(world, { watch });
+  const noteStep = onStep === undefined ? undefined : stepRecorder(world.clock, onStep);
+  const own = noteStep === undefined ? watched : worldWith(watched, { noteStep });
+  const make = () => attempt(target, own);
+  const result = await (target.inTunnel === true ? attemptInTunnel(target, own, make) : make());
+  if (noteStep !== undefined) noteEvidence(noteStep, result.evidence);
   const tookMs = (world.clock.monotonicNs() - startedNs) / NS_PER_MS;
   // The end is the start plus a monotonic duration: a stepped wall clock cannot make it precede the start (M2).
   return { targetId: target.id, startedAtMs, endedAtMs: startedAtMs + tookMs, ...result };
 }
 
 /** The world of one attempt. The key is read when it is used. */
-function watchedWorld(world: ProbeWorld, watch: SilenceWatch): ProbeWorld {
-  return Object.create(world, { watch: { value: watch, enumerable: true } }) as ProbeWorld;
+function worldWith(world: ProbeWorld, own: Partial<Pick<ProbeWorld, "watch" | "noteStep">>): ProbeWorld {
+  return Object.assign(Object.create(world) as ProbeWorld, own);
 }
 
 function attempt<Kind extends ProbeKind>(target: Target, world: ProbeWorld): Promise<ProbeResult> {

@@ -7,11 +7,12 @@
 import type { Agent, IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import type { Outcome, Target, Trust } from "@lifeline/measure";
+import { pathOnly } from "./attempt-steps.ts";
 import { type Channel, closeChannel, openChannel } from "./channel.ts";
 import type { Expired } from "./deadline.ts";
 import { codeOf } from "./errno.ts";
-import { exchangeFault, HEADERS_MAX_BYTES, type ResponseHeaders, USER_AGENT } from "./exchange.ts";
-import { authorityOf } from "./http.ts";
+import { exchangeFault, HEADERS_MAX_BYTES, noteResponse, type ResponseHeaders, USER_AGENT } from "./exchange.ts";
+import { authorityOf, originOf } from "./http.ts";
 import { outcome, type Trace } from "./probe-result.ts";
 import type { ProbeWorld } from "./world.ts";
 
@@ -68,8 +69,13 @@ export class RegistrySession {
 
   /** Sends one request, after the answer to the one before. */
   async request(request: RegistryRequest): Promise<RegistryAnswer> {
+    const { noteStep } = this.#world;
+    const origin = originOf(this.#target, this.#trust !== undefined);
+    noteStep?.("http", `${request.method} ${origin}${pathOnly(request.path)}`);
     const answered = await Promise.race([this.#send(request), this.#expiry.promise]);
+    if (answered.kind === "answer") noteResponse(noteStep, answered, origin);
     if (answered.kind !== "expired") return answered;
+    noteStep?.("http", "no answer before the threshold");
     return { kind: "ended", outcome: outcome(answered.stalled ? "stalled" : "handshake-timeout", "first-byte") };
   }
 

@@ -3,9 +3,9 @@
  * neither clock needs to be right, and the reflector's residence time is not counted. What a session is: see
  * stamp-session.
  */
-import { NS_PER_US, type Outcome } from "@lifeline/measure";
+import { endpointName, NS_PER_US, type Outcome } from "@lifeline/measure";
 import { residenceNs } from "@lifeline/stamp";
-import type { DatagramEnd } from "./datagram.ts";
+import { type DatagramEnd, noteDatagramEnd } from "./datagram.ts";
 import { locate } from "./locate.ts";
 import { emptyTrace, noteLateness, outcome, type ProbeResult, resultOf, type Trace } from "./probe-result.ts";
 import type { ProbeProtocol } from "./protocol.ts";
@@ -26,11 +26,13 @@ export const probeStamp: ProbeProtocol<"stamp"> = async (target, { authenticated
   if (located.kind === "ended") return resultOf(trace, located.outcome);
   const { address } = located;
   trace.evidence.address = address;
+  world.noteStep?.("udp", `STAMP packet to ${endpointName(address, target.port)}`);
   const { end, strays, localAddress, directions } = await world.sessions.exchange(
     { ...target, address },
     key,
     world.watch,
   );
+  noteDatagramEnd(world.noteStep, { end, strays });
   if (strays > 0) trace.evidence.strays = strays;
   if (localAddress !== undefined) trace.evidence.localAddress = localAddress;
   const result = resultOf(trace, judge(end, trace));

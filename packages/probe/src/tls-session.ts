@@ -8,6 +8,7 @@
 import type { Socket } from "node:net";
 import { connect, type PeerCertificate, type TLSSocket } from "node:tls";
 import type { Outcome, Trust } from "@lifeline/measure";
+import { noteChain } from "./attempt-steps.ts";
 import { type Deadline, isExpired } from "./deadline.ts";
 import { codeOf } from "./errno.ts";
 import { noteLateness, outcome, type Trace } from "./probe-result.ts";
@@ -48,6 +49,7 @@ export async function secure(
     return ended(outcome("agent-resource", "plan"));
   }
   const startedNs = deadline.elapsedNs();
+  world.noteStep?.("tls", `handshake for ${options.host}, ALPN ${options.alpn.join(", ") || "none"}`);
   let shown: PeerCertificate | undefined;
   const session = connect({
     socket,
@@ -63,12 +65,16 @@ export async function secure(
     },
   });
   const handshake = await deadline.race(whenSecure(session));
-  if (isExpired(handshake)) return ended(outcome(handshake.stalled ? "stalled" : "handshake-timeout", "tls"));
+  if (isExpired(handshake)) {
+    world.noteStep?.("tls", "no end of the handshake before the threshold");
+    return ended(outcome(handshake.stalled ? "stalled" : "handshake-timeout", "tls"));
+  }
   if (handshake.kind === "error") {
     const { code } = handshake;
     trace.evidence.code = code;
     const alert = alertOf(code);
     if (alert !== undefined) trace.evidence.tlsAlert = alert;
+    world.noteStep?.("tls", alert === undefined ? `handshake failed: ${code}` : `alert ${alert} (${code})`);
     return ended(outcome(reasonOfTlsCode(code), "tls"));
   }
   const tookNs = deadline.elapsedNs();
@@ -103,7 +109,10 @@ function examine(
   trace.evidence.alpn = session.alpnProtocol || "";
   const { chain, fault } = judgePeer(session, options, world.trust, shown);
   trace.evidence.chain = chain;
+  world.noteStep?.("tls", `${version ?? "TLS"}, ALPN ${trace.evidence.alpn || "none"}`);
+  noteChain(world.noteStep, chain);
   if (fault === undefined) return undefined;
+  world.noteStep?.("tls", `certificate refused: ${fault.code}`);
   trace.evidence.code = fault.code;
   return outcome(fault.reason, "tls");
 }

@@ -28,7 +28,11 @@ export async function attemptInTunnel(
 ): Promise<ProbeResult> {
   const trace = emptyTrace();
   const tunnel = tunnelOf(target, world, trace);
-  if (typeof tunnel !== "string") return resultOf(trace, tunnel);
+  if (typeof tunnel !== "string") {
+    world.noteStep?.("tunnel", `nothing is sent: ${trace.evidence.code ?? tunnel.reason}`);
+    return resultOf(trace, tunnel);
+  }
+  world.noteStep?.("tunnel", `leaves by ${tunnel}`);
   let settledBytes: number | undefined;
   const settling = world.clock.after(SETTLED_AFTER_MS, () => {
     settledBytes = receivedBytes(world.sysRoot, tunnel);

@@ -1,6 +1,7 @@
 /** Everything that a probe takes from outside (M2): time, randomness, names, the kernel's stamps and trust. */
 import type { Clock } from "@lifeline/measure";
 import { AddressTurns } from "./address-turns.ts";
+import type { NoteStep } from "./attempt-steps.ts";
 import type { ClockSample } from "./clock-sample.ts";
 import { type KernelClock, openKernelClock } from "./kernel.ts";
 import { LinkWatch } from "./link-watch.ts";
@@ -36,6 +37,8 @@ export interface ProbeWorld {
   readonly link: LinkWatch;
   /** The owner of the attempt; without one it ends at its threshold. */
   readonly watch: SilenceWatch;
+  /** Notes a step of the one attempt; absent: nobody watches its steps. */
+  readonly noteStep?: NoteStep;
   /** Where sysfs and procfs are. */
   readonly sysRoot: string;
   readonly procRoot: string;

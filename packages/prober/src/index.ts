@@ -1,4 +1,4 @@
-export type { SilenceWatch } from "@lifeline/probe";
+export type { AttemptStep, SilenceWatch, StepObserver } from "@lifeline/probe";
 export { type LocalNode, type LocalNodeOptions, openLocalNode } from "./local-node.ts";
 export type { NodeFacts, NodePaths } from "./node-facts.ts";
 export { Prober, type ProberOptions, type ProberStats } from "./prober.ts";

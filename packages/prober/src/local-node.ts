@@ -3,7 +3,14 @@
  * check` open it alike, so both measure through the same resolvers, hosts file, proxies and roots.
  */
 import type { Clock, Sample, Target } from "@lifeline/measure";
-import { type ClockSample, createProbeWorld, type ProbeWorld, probe, type SilenceWatch } from "@lifeline/probe";
+import {
+  type ClockSample,
+  createProbeWorld,
+  type ProbeWorld,
+  probe,
+  type SilenceWatch,
+  type StepObserver,
+} from "@lifeline/probe";
 import { type NodeFacts, type NodePaths, observeNode } from "./node-facts.ts";
 import { readProxyEnvironment } from "./proxy-environment.ts";
 
@@ -26,8 +33,8 @@ export interface LocalNodeOptions {
 
 /** This node. */
 export interface LocalNode {
-  /** Makes one attempt (M1). Rejects only on a defect of a probe. */
-  readonly probe: (target: Target, watch?: SilenceWatch) => Promise<Sample>;
+  /** Makes one attempt (M1). `onStep` takes its steps as they happen. Rejects only on a defect of a probe. */
+  readonly probe: (target: Target, watch?: SilenceWatch, onStep?: StepObserver) => Promise<Sample>;
   /** Reads the facts of the node as they are now. Never throws. */
   readonly facts: () => NodeFacts;
   /**
@@ -60,7 +67,7 @@ export function openLocalNode(options: LocalNodeOptions): LocalNode {
   });
   const keyedWorld = stampKey === undefined ? world : withKey(world, stampKey);
   return {
-    probe: (target, watch) => probe(target, keyedWorld, watch),
+    probe: (target, watch, onStep) => probe(target, keyedWorld, watch, onStep),
     facts: () => observeNode({ resolvers, proxy }, paths),
     clockOffsetMs: () => bestSample?.offsetMs,
     warnings,

@@ -66,8 +66,12 @@ export interface Preflight {
 
 /** Measures, then judges. Rejects only on a defect of a probe. */
 export async function runPreflight(preflight: Preflight): Promise<StatusModel> {
+  return judgeRun(preflight, await measure(preflight));
+}
+
+/** Judges what a run measured. */
+export function judgeRun(preflight: Preflight, { windows, measured }: Measured): StatusModel {
   const { clock, durationS, hostname, node, interception, isConfiguredToJoin } = preflight;
-  const { windows, measured } = await measure(preflight);
   const nowMs = clock.wallMs();
   const clockOffsetMs = node.clockOffsetMs();
   const isClockKnown = clockOffsetMs !== undefined;
@@ -141,7 +145,7 @@ function notJudged({ requirement }: ResolvedRow, why: string): ResolvedRow {
 }
 
 /** What a run measured. */
-interface Measured {
+export interface Measured {
   /** With the targets that the run found by itself. */
   readonly measured: Resolution;
   /** The windows of each target, by its id. */

@@ -19,10 +19,13 @@ import {
 import type { LocalNode } from "@lifeline/prober";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { noMatch } from "../arguments/requirement-pattern.ts";
+import { traceTarget } from "../arguments/trace-target.ts";
 import { runPreflight } from "../check/preflight.ts";
+import { traceAttempt } from "../check/trace.ts";
 import { CliError } from "../cli-error.ts";
 import { readPem } from "../collector/collector-security.ts";
 import { statusView } from "../render/status-view.ts";
+import { traceView } from "../render/trace.ts";
 import { OUTPUT_OPTIONS, type Session, withTraits } from "../session.ts";
 import type { Output } from "../world.ts";
 
@@ -41,6 +44,7 @@ interface CheckFlags {
   readonly talosVersion?: string;
   readonly role?: readonly Origin[];
   readonly seconds: number;
+  readonly trace?: string;
 }
 
 /** Adds the command to the root. */
@@ -64,6 +68,12 @@ export function addCheck(root: Command, session: Session): void {
         .argParser(wholeSeconds)
         .default(DEFAULT_SECONDS),
     )
+    .addOption(
+      new Option(
+        "--trace <target>",
+        "make one attempt at one target and print each step: words of its row, such as 'machine-api grpc'",
+      ).conflicts("seconds"),
+    )
     .action((flags: CheckFlags) => check(flags, session));
   const role = command.options.find(({ long }) => long === "--role");
   const parseChoice = role?.parseArg;
@@ -76,7 +86,7 @@ export function addCheck(root: Command, session: Session): void {
     examples: [
       ["lifeline check --deployment deployment.yaml", "before the first node is installed"],
       ["lifeline check --omni https://omni.example.com --siderolink omni.example.com:50180", "without a file"],
-      ["lifeline check --deployment deployment.yaml --only 'machine-*' --seconds 30 --json", "some rows, for a script"],
+      ["lifeline check --deployment deployment.yaml --trace 'machine-api grpc'", "one attempt, step by step"],
     ],
   });
 }
@@ -96,11 +106,14 @@ async function check(flags: CheckFlags, session: Session): Promise<void> {
     const remarks = isVersionAssumed(flags, facts, resolution)
       ? [`Judged for Talos ${resolution.catalogueVersion}, the catalogue's version; --talos-version names another.`]
       : [];
+    const traced = flags.trace === undefined ? undefined : traceTarget(flags.trace, resolvedTargets(resolution));
     await session.show(async (signal) => {
-      await announce(resolution, flags.seconds, stderr);
       const resolved = { resolution, resolutionWith, interception: loadInterception() };
       const measured = { ...resolved, durationS: flags.seconds, hostname: host.hostname, clock, node, signal };
-      return statusView(await runPreflight({ ...measured, isConfiguredToJoin: isConfiguredToJoin(facts), remarks }));
+      const preflight = { ...measured, isConfiguredToJoin: isConfiguredToJoin(facts), remarks };
+      if (traced !== undefined) return traceView(await traceAttempt(preflight, traced));
+      await announce(resolution, flags.seconds, stderr);
+      return statusView(await runPreflight(preflight));
     });
   } finally {
     node.close();

@@ -1,0 +1,109 @@
+/**
+ * One attempt at one target, step by step, and what the judge says of it.
+ *
+ * 1. It is an attempt as `check` makes it (M1), by the same probe: silence is watched for a late answer.
+ * 2. The judge gets this attempt alone, so the exit code is that of `check` for this one row.
+ */
+import { type Outcome, type PhaseDurations, reasonFacts, type Sample, type Target } from "@lifeline/measure";
+import { type AttemptStep, WindowAccumulator } from "@lifeline/prober";
+import type { Window } from "@lifeline/window";
+import { targetName } from "../arguments/trace-target.ts";
+import type { StatusModel, StatusRow } from "../render/status-row.ts";
+import { durationText } from "../render/units.ts";
+import { judgeRun, type Preflight } from "./preflight.ts";
+
+/** A step of the attempt, or what this command adds: the target, how it ended, and the verdict. */
+export interface TraceStep {
+  /** Monotonic time since the attempt began, ns. */
+  readonly atNs: number;
+  readonly kind: AttemptStep["kind"] | "target" | "end" | "verdict" | "next";
+  readonly text: string;
+}
+
+/** A traced attempt. */
+export interface Trace {
+  readonly steps: readonly TraceStep[];
+  /** The judgement on the one row. */
+  readonly model: StatusModel;
+}
+
+/** Makes one attempt and judges it. An aborted signal ends it: what is known by then is shown. */
+export async function traceAttempt(preflight: Preflight, target: Target): Promise<Trace> {
+  const { clock, node, resolution, signal } = preflight;
+  const steps: TraceStep[] = [];
+  const windows: Window[] = [];
+  const accumulator = new WindowAccumulator({ clock, sealed: (sealed) => windows.push(...sealed) });
+  accumulator.retain(new Set([target.id]));
+  const startedNs = clock.monotonicNs();
+  const add = (kind: TraceStep["kind"], text: string) =>
+    steps.push({ atNs: clock.monotonicNs() - startedNs, kind, text });
+  add("target", `one attempt at ${targetName(target)}, threshold ${target.timeoutMs} ms`);
+
+  const attempt = accumulator.begun(target.id);
+  const watch = {
+    silent({ address, giveUp }: { readonly address: string; readonly giveUp: () => void }) {
+      if (signal.aborted) return false;
+      signal.addEventListener("abort", giveUp, { once: true });
+      accumulator.silent(target.id, attempt, address);
+      return true;
+    },
+    heard: () => accumulator.heard(attempt),
+  };
+  const sample = await orAborted(
+    node.probe(target, watch, (step) => steps.push(step)),
+    signal,
+  );
+  if (sample === undefined) add("end", "interrupted");
+  else {
+    accumulator.ended(attempt, sample);
+    for (const text of endTexts(sample)) add("end", text);
+  }
+  accumulator.stop();
+  const rows = resolution.rows.filter(({ requirement }) => requirement.id === target.requirementId);
+  const measured = { ...resolution, rows };
+  const judged = judgeRun(preflight, { measured, windows: new Map([[target.id, windows]]) });
+  const model = { ...judged, rows: judged.rows.filter(({ targetId }) => targetId === target.id) };
+  for (const row of model.rows) {
+    add("verdict", verdictText(row));
+    if (row.nextStep !== null) add("next", row.nextStep);
+  }
+  return { steps, model };
+}
+
+async function orAborted(probing: Promise<Sample>, signal: AbortSignal): Promise<Sample | undefined> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const abort = () => resolve(undefined);
+  if (signal.aborted) abort();
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([probing, promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+  }
+}
+
+const PHASE_NAMES = [
+  ["dnsNs", "name"],
+  ["connectNs", "connect"],
+  ["tlsNs", "TLS"],
+  ["requestNs", "request"],
+  ["firstByteNs", "first byte"],
+] as const satisfies readonly (readonly [keyof PhaseDurations, string])[];
+
+function endTexts({ outcome, phases, rtt, evidence }: Sample): readonly string[] {
+  const times = PHASE_NAMES.flatMap(([phase, name]) => {
+    const ns = phases[phase];
+    return ns === undefined ? [] : [`${name} ${durationText(ns)}`];
+  });
+  if (rtt !== undefined) times.push(`round trip ${durationText(rtt.ns)} by the ${rtt.source} clock`);
+  if (evidence.lateRttNs !== undefined) times.push(`late answer after ${durationText(evidence.lateRttNs)}`);
+  return [outcomeText(outcome), ...(times.length === 0 ? [] : [`time by phase: ${times.join(", ")}`])];
+}
+
+function outcomeText({ reason, phase }: Outcome): string {
+  return `${reason} in phase ${phase}: ${reasonFacts(reason).meaning}`;
+}
+
+function verdictText({ verdict, cause, evidence }: StatusRow): string {
+  return `${verdict}${cause === null ? "" : `, cause ${cause}`}: ${evidence}`;
+}
