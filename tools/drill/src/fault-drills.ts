@@ -37,16 +37,19 @@ const SIDEROLINK_DRILLS: readonly FaultDrill[] = [
   }),
   siderolink("forward-path-blocked", {
     name: "siderolink-inspected",
+    pending: "its incident ends as tunnel-stale",
     what: "a firewall that looks inside drops WireGuard and lets other UDP to the same port pass",
     inject: path({ kind: "drop", traffic: { ...SIDEROLINK, wireguardOnly: true }, direction: "forward" }),
   }),
   siderolink("wrong-endpoint", {
     name: "siderolink-refused",
+    pending: "its incident ends as refused or tunnel-stale, and a probe in the tunnel has an incident of its own",
     what: "port-unreachable comes back, as from a host that does not listen there",
     inject: path(rejected("port-unreachable")),
   }),
   siderolink("filtered", {
     name: "siderolink-prohibited",
+    pending: "probes in the tunnel have incidents of their own once it ends",
     what: "a firewall says that it prohibits UDP to the SideroLink port",
     inject: path(rejected("admin-prohibited")),
   }),
@@ -76,6 +79,7 @@ const SIDEROLINK_DRILLS: readonly FaultDrill[] = [
   },
   {
     name: "siderolink-loss",
+    pending: "a silent probe in the tunnel has an incident of its own",
     what: "one packet in four is lost on its way to the SideroLink port",
     expected: { cause: "loss", requirement: "siderolink-endpoint", probe: "stamp" },
     besides: ["loss"],
@@ -132,6 +136,8 @@ const MACHINE_API_DRILLS: readonly FaultDrill[] = [
   }),
   machineApi("timeout", {
     name: "machine-api-stalled",
+    // A change of the mode ends the connections that stall.
+    besides: ["reset"],
     what: "the Machine API accepts connections and says nothing",
     inject: mode("machine-api", "stall"),
   }),
@@ -140,7 +146,7 @@ const MACHINE_API_DRILLS: readonly FaultDrill[] = [
     what: "a reverse proxy answers the Machine API's calls with a page",
     inject: mode("machine-api", "html-200"),
   }),
-  machineApi("grpc-protocol", {
+  machineApi("upstream-down", {
     name: "reverse-proxy-502",
     what: "a reverse proxy answers the Machine API's calls with 502",
     inject: mode("machine-api", "html-502"),
@@ -199,6 +205,7 @@ const WEB_DRILLS: readonly FaultDrill[] = [
   }),
   {
     name: "tls-intercepted",
+    pending: "its incident ends as tls-untrusted",
     what: "a middlebox ends TLS to a public registry with a certificate of its own",
     expected: { cause: "tls-intercepted", requirement: "public-registry" },
     hard: true,
@@ -221,9 +228,15 @@ const DNS_DRILLS: readonly FaultDrill[] = [
   },
   dns("dns-servfail", { name: "dns-servfail", what: "the resolver fails", inject: mode("dns", "servfail") }),
   dns("dns-refused", { name: "dns-refused", what: "the resolver refuses", inject: mode("dns", "refused") }),
-  dns("timeout", { name: "dns-silent", what: "the resolver says nothing", inject: mode("dns", "silent") }),
+  dns("timeout", {
+    name: "dns-silent",
+    pending: "rows show causes of earlier faults beside it",
+    what: "the resolver says nothing",
+    inject: mode("dns", "silent"),
+  }),
   {
     name: "dns-drift",
+    pending: "rows show causes of earlier faults beside it",
     what: "the API's name resolves to addresses where nothing answers",
     expected: { cause: "dns-drift", requirement: "api-endpoint" },
     hard: true,
@@ -252,6 +265,7 @@ const PROXY_DRILLS: readonly FaultDrill[] = [
   },
   {
     name: "no-proxy-without-tunnel",
+    untargeted: true,
     what: "the agent's NO_PROXY lacks the tunnel's prefix",
     only: "hidden",
     expected: { cause: "no-proxy", requirement: "tunnel-bypasses-proxy" },
@@ -267,6 +281,7 @@ const PROXY_DRILLS: readonly FaultDrill[] = [
 const NODE_DRILLS: readonly FaultDrill[] = [
   {
     name: "duplicate-node",
+    untargeted: true,
     what: "another machine goes by the node's id",
     expected: { cause: "duplicate-node", requirement: "node-unique" },
     // Two agents with one id look like one that restarts until each has reported more than once.

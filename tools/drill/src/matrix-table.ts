@@ -23,6 +23,7 @@ const COLUMNS: readonly Column<MatrixRow>[] = [
   { title: "CAUSE ONCE CLOSED", text: ({ closedCause }) => closedCause ?? NONE },
   { title: "INCIDENTS", text: ({ incidents }) => String(incidents), align: "right" },
   { title: "ALSO", text: ({ otherFaults }) => otherFaults.join(", ") },
+  { title: "WHILE IT CLEARED", text: ({ whileClearing }) => whileClearing.join(", ") },
   { title: "DETECT", text: ({ detectMs }) => seconds(detectMs), align: "right" },
   { title: "CLEAR", text: ({ clearMs }) => seconds(clearMs), align: "right" },
 ];

@@ -26,11 +26,10 @@ export interface MatrixRow {
   readonly closedCause: string | null;
   /** The most incidents that any row of the node had of this fault: one fault is one incident. */
   readonly incidents: number;
-  /**
-   * Causes that are not expected with the fault, with their row: of rows from the first right report to the recovery,
-   * and of the incidents that are left.
-   */
+  /** Causes that are not expected with the fault, with their row: of rows while it stood, and of incidents. */
   readonly otherFaults: readonly string[];
+  /** Such causes of rows from the clearing to the recovery. They are shown; what is left of them is an incident. */
+  readonly whileClearing: readonly string[];
   /** `null`: not within {@link DETECT_MAX_MS}. */
   readonly detectMs: number | null;
   /** What the expected row was before it reported the fault: each state, with the ms at which it was seen first. */
@@ -121,8 +120,8 @@ export function isAsExpected(row: MatrixRow, drill: FaultDrill): boolean {
 /** Whether the row has the right causes, one incident and a recovery, however long it took. */
 export function isNamed(row: MatrixRow, drill: FaultDrill): boolean {
   const { clearMs, reportedCause, closedCause, incidents, otherFaults } = row;
-  const isCauseRight = reportedCause === drill.expected.cause && isAllowedCause(closedCause, drill);
-  return isCauseRight && clearMs !== null && incidents === 1 && otherFaults.length === 0;
+  const isKept = drill.untargeted === true ? incidents === 0 : incidents === 1 && isAllowedCause(closedCause, drill);
+  return reportedCause === drill.expected.cause && isKept && clearMs !== null && otherFaults.length === 0;
 }
 
 async function runDrill(
@@ -145,7 +144,15 @@ async function runDrill(
 }
 
 function notRun(node: LabNode, drill: FaultDrill, why: string): MatrixRow {
-  const nothing = { closedCause: null, incidents: 0, detectMs: null, clearMs: null, before: [], notCleared: [] };
+  const nothing = {
+    closedCause: null,
+    incidents: 0,
+    detectMs: null,
+    clearMs: null,
+    before: [],
+    notCleared: [],
+    whileClearing: [],
+  };
   return { ...saidOf([], node, drill), ...nothing, otherFaults: [why] };
 }
 
@@ -162,7 +169,7 @@ async function runPrepared(
   const clear = await drill.inject(testBed, node);
   let detectMs: number | null = null;
   let standing: readonly StatusRow[] = [];
-  const others = new Set<string>();
+  const whileClearing = new Set<string>();
   const onset = new Map<string, number>();
   const isSeen = (rows: readonly StatusRow[]) => {
     if (reported(rows, node, drill) !== undefined) return true;
@@ -175,13 +182,12 @@ async function runPrepared(
     if (seen !== undefined) detectMs = (seen.seenNs - brokenNs) / NS_PER_MS;
     await pause(clock, drill.standMs ?? STAND_MS, signal);
     standing = (await testBed.next(signal))?.rows ?? [];
-    for (const one of otherFaults(standing, node, drill)) others.add(one);
   } finally {
     await clear();
   }
   const clearedNs = clock.monotonicNs();
   const recovers = (rows: readonly StatusRow[]) => {
-    for (const one of otherFaults(rows, node, drill, standing)) others.add(`while it cleared, ${one}`);
+    for (const one of otherFaults(rows, node, drill, standing)) whileClearing.add(one);
     return isRecovered(rows, before, node.name);
   };
   const recovered = await testBed.until(recovers, CLEAR_MAX_MS, signal);
@@ -196,7 +202,8 @@ async function runPrepared(
     ...saidOf(standing, node, drill),
     closedCause: kept.closedCause,
     incidents: kept.incidents,
-    otherFaults: [...others, ...kept.others],
+    otherFaults: [...otherFaults(standing, node, drill), ...kept.others],
+    whileClearing: [...whileClearing],
     notCleared: recovered === undefined ? [...notRecovered(after, before, node.name), testBed.agentLog(node)] : [],
     detectMs: rounded(detectMs),
     before: [...onset].map(([state, atMs]) => `${atMs} ms ${state}`),
