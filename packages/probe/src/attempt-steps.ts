@@ -51,9 +51,10 @@ export function pathOnly(path: string): string {
 
 /** Notes a certificate chain, leaf first. */
 export function noteChain(note: NoteStep | undefined, chain: readonly ChainCertificate[]): void {
-  for (const { subject, issuer, notBefore, notAfter, anchor } of note === undefined ? [] : chain) {
+  if (note === undefined) return;
+  for (const { subject, issuer, notBefore, notAfter, anchor } of chain) {
     const trusted = anchor ? ", a CA that this host trusts" : "";
-    note?.("tls", `certificate ${subject}, issuer ${issuer}, valid from ${notBefore} to ${notAfter}${trusted}`);
+    note("tls", `certificate ${subject}, issuer ${issuer}, valid from ${notBefore} to ${notAfter}${trusted}`);
   }
 }
 

@@ -41,9 +41,10 @@ export function noteResponse(
   { status, headers }: Pick<HttpResponse, "status" | "headers">,
   base: string,
 ): void {
+  if (note === undefined) return;
   const location = status >= 300 && status < 400 ? headerOf(headers, "location") : undefined;
   const origin = location === undefined ? null : redirectOrigin(location, base);
-  note?.("http", `status ${status}${origin === null ? "" : `, redirects to ${originText(origin)}`}`);
+  note("http", `status ${status}${origin === null ? "" : `, redirects to ${originText(origin)}`}`);
 }
 
 /** Called when the request has been handed to the kernel. */

@@ -39,9 +39,13 @@ export async function askTime(
   const waitMs = world.pacing.reserve(name, now(world.clock));
   if (waitMs === undefined) {
     trace.evidence.code = "PACED";
+    world.noteStep?.("time", "nothing is sent: too many requests wait for this server");
     return outcome("agent-overload", "plan");
   }
-  if (waitMs > 0) await pause(world.clock, waitMs);
+  if (waitMs > 0) {
+    world.noteStep?.("time", `waits ${Math.ceil(waitMs)} ms, because packets to one time server are kept apart`);
+    await pause(world.clock, waitMs);
+  }
 
   const started = { wallMs: world.clock.wallMs(), ns: now(world.clock) };
   const { end, strays, localAddress } = await exchangeDatagram(world, server, packet, ({ bytes }) => {

@@ -75,7 +75,8 @@ describe("lifeline check --trace", () => {
     expect(steps.map(({ step }) => step).slice(0, 4)).toEqual(["target", "tcp", "tcp", "end"]);
     expect(steps[2]?.text).toMatch(/^ECONNREFUSED after .* ms: refused$/);
     expect(steps[2]?.atMs).toBeGreaterThan(0);
-    expect(steps.some(({ step }) => step === "verdict")).toBe(true);
+    expect(steps.find(({ step }) => step === "verdict")?.text).toMatch(/^unknown, cause refused: /);
+    expect(steps.at(-1)).toMatchObject({ step: "next", text: "More attempts: lifeline check --only api-endpoint" });
     expect(exitCode).toBe(1);
   });
 

@@ -66,6 +66,8 @@ export async function traceAttempt(preflight: Preflight, target: Target): Promis
   for (const row of model.rows) {
     add("verdict", verdictText(row));
     if (row.nextStep !== null) add("next", row.nextStep);
+    // One bad attempt decides nothing, and a trace makes no second one.
+    if (row.verdict === "unknown") add("next", `More attempts: lifeline check --only ${row.requirement}`);
   }
   return { steps, model };
 }
