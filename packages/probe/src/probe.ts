@@ -37,8 +37,8 @@ const PROTOCOLS: { readonly [Kind in ProbeKind]: ProbeProtocol<Kind> } = {
 
 /**
  * Makes one attempt at `target` (M1). Resolves within about twice `timeoutMs`, because the name has a budget of its
- * own, and while `watch` wants it LATE_WATCH_MS later. `onStep` takes its steps as they happen. Never rejects because of
- * the network; a rejection is a defect of this package.
+ * own, and while `watch` wants it LATE_WATCH_MS later. `onStep` takes its steps as they happen. Never rejects because
+ * of the network; a rejection is a defect of this package.
  */
 export async function probe(
   target: Target,
