@@ -22,8 +22,9 @@ export const PORTAL_URL = "https://portal.lab.test/login";
 /** Where a registry's objects are: the blob host that the requirements name for ghcr.io. */
 export const BLOB_URL = "https://pkg-containers.githubusercontent.com/ghcr1/blobs/lab";
 
-/** What a registry answers at its base, and with an object (OCI distribution specification, end-1). */
+/** What a registry answers at its base (OCI distribution specification, end-1), and with an image (image specification). */
 const REGISTRY_PAGE: LabPage = { status: 200, type: "application/json", body: "{}" };
+const IMAGE_PAGE: LabPage = { ...REGISTRY_PAGE, type: "application/vnd.oci.image.index.v1+json" };
 
 const RETRY_AFTER_S = 3_600;
 
@@ -66,9 +67,9 @@ export function labPage(mode: TlsMode, method: string, path: string, host: strin
     case "http-429":
       return { ...html(429, "Lab: too many requests."), retryAfterS: RETRY_AFTER_S };
     case "moved":
-      return path === "/v2/" ? REGISTRY_PAGE : { ...REGISTRY_PAGE, status: 307, location: BLOB_URL };
+      return path === "/v2/" ? REGISTRY_PAGE : { ...IMAGE_PAGE, status: 307, location: BLOB_URL };
     default: {
-      if (path.startsWith("/v2/")) return REGISTRY_PAGE;
+      if (path.startsWith("/v2/")) return path === "/v2/" ? REGISTRY_PAGE : IMAGE_PAGE;
       if (host === FACTORY_HOST && path.startsWith("/image/")) return { status: 200, type: "text/plain", body: "lab" };
       const { status, text, form } = apiPage(method, path);
       return form === "labelled" ? html(status, "Lab: a stand-in.") : { status, type: "text/plain", body: text };
