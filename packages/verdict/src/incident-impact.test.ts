@@ -32,7 +32,7 @@ describe("the impact of an incident", () => {
   });
 
   it("is one sentence, and none where nothing failed", () => {
-    expect(impactPhrase(withWindows(NO_IMPACT, windows, LOST_MS), 150_000)).toBe(
+    expect(impactPhrase(withWindows(NO_IMPACT, windows, LOST_MS), 150_999)).toBe(
       "Over its 150 s, 150 of 150 attempts failed; the worst minute: 60 of 60 in the minute from 2026-08-01T11:57:00Z. ",
     );
     expect(impactPhrase(NO_IMPACT, 1_000)).toBe("");

@@ -84,6 +84,7 @@ export function impactPhrase({ attempts, failures, worstMinute }: IncidentImpact
   if (worstMinute === undefined) return "";
   const { startMs, ...worst } = worstMinute;
   const worstPart = `${worst.failures} of ${worst.attempts} in the minute from ${timeOfDay(startMs)}`;
-  const lastedS = Math.round(lastedMs / 1_000);
+  // Whole seconds, as ages are shown.
+  const lastedS = Math.floor(lastedMs / 1_000);
   return `Over its ${lastedS} s, ${failures} of ${attempts} attempts failed; the worst minute: ${worstPart}. `;
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { advanceIncidents, type IncidentState, MAX_INCIDENT_CHANGES } from "./incident.ts";
 import type { RowVerdict } from "./row.ts";
+import { NOW_MS, TCP, targetOf, times, windowsOf } from "./testing/judgement-fixture.ts";
 
 const TARGET = {
   id: "r|tcp|h:1|ipv4",
@@ -145,6 +146,19 @@ describe("advanceIncidents", () => {
       [20, row("degraded", 15, { cause: "timeout", evidence: "second" })],
     ).last.changed;
     expect(onlyDegraded).toMatchObject([{ verdict: "degraded", cause: "timeout", evidence: "second" }]);
+  });
+
+  it("says at its end what it cost, and then when its evidence was seen", () => {
+    const target = targetOf(TCP);
+    const windows = windowsOf(target, [...times(40, "answered"), ...times(20, "timeout"), ...times(10, "answered")]);
+    const lost = row("unmet", NOW_MS - 29_005, { target: { ...TARGET, id: target.id }, evidence: "Seen." });
+    const open = advanceIncidents(NONE, [lost], NOW_MS - 20_000, () => []);
+    const back = { ...lost, verdict: "met" as const, onsetMs: NOW_MS - 9_005 };
+    const [closed] = advanceIncidents(open.state, [back], NOW_MS, () => windows).closed;
+    expect(closed?.evidence).toMatch(
+      /^Over its 20 s, 20 of 20 attempts failed; .*Z\. When its cause was found: Seen\.$/,
+    );
+    expect(advanceIncidents(open.state, [back], NOW_MS, () => []).closed[0]?.evidence).toBe("Seen.");
   });
 
   it("changes with the verdict alone", () => {

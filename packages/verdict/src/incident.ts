@@ -97,11 +97,18 @@ function counted(incident: Incident, windows: readonly Window[]): Incident {
   return impact === incident.impact ? incident : { ...incident, impact };
 }
 
+/** Before the evidence of an open incident, whose counts are those of its start or of its latest change. */
+const BEFORE = "When its cause was found: ";
+
 /** The incident with its end, and with what it cost before the evidence of its cause. */
 function endedAt(incident: Incident, endMs: number): Incident {
   const endedAtMs = Math.max(incident.startedAtMs, endMs);
   const cost = impactPhrase(incident.impact, endedAtMs - incident.startedAtMs);
-  return { ...incident, endedAtMs, evidence: bounded(`${cost}${incident.evidence}`) };
+  return {
+    ...incident,
+    endedAtMs,
+    evidence: cost === "" ? incident.evidence : bounded(`${cost}${BEFORE}${incident.evidence}`),
+  };
 }
 
 /**
