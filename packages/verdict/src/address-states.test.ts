@@ -76,6 +76,27 @@ describe("a host with several addresses", () => {
       "degraded",
       "dead-address",
     ],
+    [
+      "an outage of all is over, and the second one has answered once",
+      [
+        ...rounds(5, { [A]: OK, [B]: OK }),
+        ...rounds(5, { [A]: "timeout", [B]: "timeout" }),
+        ...rounds(1, { [A]: OK, [B]: OK }),
+        ...rounds(1, { [A]: OK }),
+      ].map((turn) => ({ ...turn, set: [A, B] })),
+      "met",
+      "none",
+    ],
+    [
+      "an outage of all is over, and the second one still fails",
+      [
+        ...rounds(5, { [A]: OK, [B]: OK }),
+        ...rounds(5, { [A]: "timeout", [B]: "timeout" }),
+        ...rounds(2, { [A]: OK, [B]: "timeout" }),
+      ],
+      "degraded",
+      "dead-address",
+    ],
     ["all fail from the start", rounds(2, { [A]: "timeout", [B]: "timeout" }), "unmet", "timeout"],
     [
       "all fail after they answered: three in a row are enough",
@@ -173,4 +194,10 @@ describe("a host with several addresses", () => {
     const own = targetVerdictOf(TARGET, windows, NOW_MS, DEFAULT_THRESHOLDS);
     expect(evidenceOf(TARGET, own)).toContain("The name has 12 addresses or more; 2 take turns.");
   });
+});
+
+it("names no address as answering whose latest attempt failed", () => {
+  const row = judged([...rounds(5, { [A]: OK, [B]: "timeout" }), ...rounds(1, { [A]: "timeout", [B]: "timeout" })]);
+  expect(row.verdict).toBe("unmet");
+  expect(row.evidence).toMatch(/Answering: none; failed at the latest attempt: 192\.0\.2\.1\./);
 });

@@ -15,6 +15,9 @@ import type { Thresholds } from "./thresholds.ts";
 /** By this cadence, ms, two answers end the outage of an address: each is probed only when its turn comes. */
 const ADDRESS_CADENCE_MS = 60_000;
 
+/** Most time from the start of a lost attempt to its end, ms: a threshold of 2.5 s, and LATE_WATCH_MS. */
+const LOSS_MAX_MS = 4_500;
+
 /** An address that fails. */
 export interface FailingAddress {
   readonly address: string;
@@ -30,7 +33,9 @@ export interface FailingAddress {
 export interface AddressStates {
   readonly failing: readonly FailingAddress[];
   readonly answering: readonly string[];
-  /** Too few samples so far. */
+  /** Those of them whose latest attempt failed. */
+  readonly faltering: readonly string[];
+  /** Too few samples so far, or too few answers since an outage of all. */
   readonly undecided: readonly string[];
   /** Whether the latest attempt at every address failed, or is silent so far. */
   readonly allBadNow: boolean;
@@ -53,10 +58,21 @@ export function addressStatesOf(windows: readonly Window[], thresholds: Threshol
   const addresses = located.evidence.addresses ?? [];
   const known = addresses.map((address) => ({ address, ...stateOf(address, windows, thresholds) }));
   const good = known.flatMap(({ address, streak }) => (streak.kind === "good" ? [{ address, streak }] : []));
+  const bad = known.flatMap(({ address, streak, isBadNow }) =>
+    streak.kind === "bad" ? [{ isBadNow, ...failingAt(address, streak) }] : [],
+  );
+  const recoveries = good.map(({ streak }) => recoveredAt(streak));
+  const allRecoveredAtMs = Math.min(...recoveries) > 0 ? Math.max(...recoveries) : 0;
+  // When an outage of all ends, addresses recover one after another.
+  const isRecovering = ({ isBadNow, seen }: (typeof bad)[number]) =>
+    good.length > 0 && !isBadNow && seen.endedAtMs <= allRecoveredAtMs + LOSS_MAX_MS;
+  const failing = bad.filter((one) => !isRecovering(one)).map(({ isBadNow, ...one }) => one);
+  const decided = new Set([...good, ...failing].map(({ address }) => address));
   return {
-    failing: known.flatMap(({ address, streak }) => (streak.kind === "bad" ? [failingAt(address, streak)] : [])),
+    failing,
     answering: good.map(({ address }) => address),
-    undecided: known.flatMap(({ address, streak }) => (["good", "bad"].includes(streak.kind) ? [] : [address])),
+    faltering: known.flatMap(({ address, streak, isBadNow }) => (streak.kind === "good" && isBadNow ? [address] : [])),
+    undecided: addresses.filter((address) => !decided.has(address)),
     allBadNow: known.every(({ isBadNow }) => isBadNow),
     recoveredAtMs: Math.max(
       0,
@@ -108,15 +124,18 @@ function removedAtMs(windows: readonly Window[], current: readonly string[]): nu
 
 /** Such as ` 1 of 2 addresses of omni.test fails: …; answering: 192.0.2.1.`; what each of them showed. */
 export function addressesPhrase({ host, proxy }: Target, states: AddressStates): string {
-  const { failing, answering, undecided, count } = states;
+  const { failing, faltering, undecided, count } = states;
+  const answering = states.answering.filter((address) => !faltering.includes(address));
   const name = proxy?.host ?? host;
-  const tried = failing.length + answering.length + undecided.length;
+  const tried = failing.length + states.answering.length + undecided.length;
   if (tried === 0) return "";
   const more = count > tried ? ` The name has ${count} addresses or more; ${tried} take turns.` : "";
-  if (failing.length === 0) return ` ${tried} addresses take turns: ${[...answering, ...undecided].join(", ")}.${more}`;
+  if (failing.length === 0)
+    return ` ${tried} addresses take turns: ${[...states.answering, ...undecided].join(", ")}.${more}`;
   const verb = failing.length === 1 ? "fails" : "fail";
   const lists = [
     `answering: ${answering.length === 0 ? "none" : answering.join(", ")}`,
+    ...(faltering.length === 0 ? [] : [`failed at the latest attempt: ${faltering.join(", ")}`]),
     ...(undecided.length === 0 ? [] : [`too few attempts: ${undecided.join(", ")}`]),
   ];
   return ` ${failing.length} of ${tried} addresses of ${name} ${verb}: ${failing.map(failurePhrase).join("; ")}. ${capital(lists.join("; "))}.${more}`;

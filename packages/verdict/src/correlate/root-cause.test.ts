@@ -284,6 +284,7 @@ describe("a fault at some addresses of a name", () => {
   const states = (addresses: readonly string[]) => ({
     failing: addresses.map(failing),
     answering: [],
+    faltering: [],
     undecided: [],
     allBadNow: false,
     recoveredAtMs: 0,
