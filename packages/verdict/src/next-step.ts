@@ -99,7 +99,8 @@ const steps: Record<Reason, Step | string> = {
   "stamp-unkeyed": "Node owner: give the agent the reflector's key (stampKeyFile).",
   "tls-incomplete-chain": ({ host }) => `Owner of ${host}: serve the intermediate certificates with the leaf.`,
   "proxy-unreachable": "Network team: make the HTTP proxy reachable from this node.",
-  "proxy-refused": (_, where) => `Owner of the HTTP proxy: allow CONNECT to ${where}.`,
+  "proxy-refused": (_, where) =>
+    `Owner of the HTTP proxy: allow CONNECT to ${where}; if it answers 502, 503 or 504, let the proxy itself resolve and reach that host.`,
   "proxy-auth": "Node owner: give the agent the credentials of the HTTP proxy (HTTPS_PROXY).",
   "mtu-too-small": (_, where) => `Network team: let packets of 1,360 bytes pass to ${where}.`,
   "link-alive": "",

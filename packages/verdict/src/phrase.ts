@@ -118,6 +118,9 @@ function meaningOf(reason: Reason, seen: Remembered | undefined): string {
 function* detailsOf(reason: Reason, { evidence, endedAtMs }: Remembered): Generator<string> {
   if (evidence.code !== undefined) yield evidence.code;
   if (evidence.tlsAlert !== undefined) yield `TLS alert ${alertPhrase(evidence.tlsAlert)}`;
+  if (evidence.proxyStatus !== undefined && reasonFacts(reason).blame === "proxy") {
+    yield `the proxy answers ${evidence.proxyStatus}`;
+  }
   if (evidence.httpStatus !== undefined) yield `HTTP status ${evidence.httpStatus}`;
   yield* pageDetails(evidence);
   if (evidence.grpcStatus !== undefined) yield `gRPC status ${evidence.grpcStatus}`;

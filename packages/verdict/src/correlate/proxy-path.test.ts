@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Entry } from "../entry.ts";
-import { type EntryParts, entryOf, TCP, TLS, targetOf } from "../testing/judgement-fixture.ts";
+import { type EntryParts, entryOf, NOW_MS, rememberedOf, TCP, TLS, targetOf } from "../testing/judgement-fixture.ts";
 import { withProxyPath } from "./proxy-path.ts";
 
 const proxy = { host: "proxy.test", port: 3_128 };
@@ -87,5 +87,29 @@ describe("a target behind a proxy", () => {
     expect(withProxyPath(failing, [failing, direct()]).nextStep).toBe(
       "Owner of the HTTP proxy proxy.test:3128: pass CONNECT to omni.test:443 unchanged.",
     );
+  });
+});
+
+describe("a proxy that cannot be used", () => {
+  const after = (code: string) => {
+    const own = { reason: "proxy-unreachable", seen: rememberedOf("proxy-unreachable", NOW_MS, { code }) } as const;
+    const entry = proxied({ verdict: "unmet", cause: "proxy", own });
+    return withProxyPath(entry, [entry]);
+  };
+
+  it("is misspelt where its name does not resolve", () => {
+    const { evidence, nextStep } = after("ENOTFOUND");
+    expect(evidence).toBe("Seen. The name of the proxy does not resolve.");
+    expect(nextStep).toMatch(/^Node owner: check the spelling of proxy\.test in HTTPS_PROXY;/);
+  });
+
+  it.each(["PROXY_HEAD_MALFORMED", "ERR_SSL_WRONG_VERSION_NUMBER"])("is of another kind after %s", (code) => {
+    const { evidence, nextStep } = after(code);
+    expect(evidence).toBe("Seen. proxy.test:3128 answers, and not as a proxy of this kind.");
+    expect(nextStep).toMatch(/^Node owner: check scheme and port of the proxy proxy\.test:3128/);
+  });
+
+  it("keeps its step otherwise", () => {
+    expect(after("ECONNREFUSED").nextStep).toBe("Do.");
   });
 });

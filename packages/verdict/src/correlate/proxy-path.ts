@@ -2,6 +2,27 @@
 import { endpointName, proxyName } from "@lifeline/measure";
 import { type Entry, isAnswering, isFailing } from "../entry.ts";
 
+/** Codes of a proxy whose name cannot be resolved. */
+const NAME_CODES: readonly string[] = ["ENOTFOUND", "ENODATA"];
+
+/** Whether something answers at the proxy's port that is no proxy of this kind. */
+const isOtherProtocol = (code: string) => code === "PROXY_HEAD_MALFORMED" || /^ERR_(SSL|TLS)_/.test(code);
+
+/** Says of a proxy that could not be used whether its name or its kind is wrong: the variable says both. */
+function withProxyFault(entry: Entry): Entry {
+  const { target, own } = entry;
+  const code = own.seen?.evidence.code ?? "";
+  if (target.proxy === undefined || own.reason !== "proxy-unreachable" || !isFailing(entry)) return entry;
+  const name = proxyName(target.proxy);
+  if (NAME_CODES.includes(code)) {
+    const nextStep = `Node owner: check the spelling of ${target.proxy.host} in HTTPS_PROXY; deployment owner: and in egress.httpProxy.`;
+    return { ...entry, evidence: `${entry.evidence} The name of the proxy does not resolve.`, nextStep };
+  }
+  if (!isOtherProtocol(code)) return entry;
+  const nextStep = `Node owner: check scheme and port of the proxy ${name} in HTTPS_PROXY; deployment owner: and in egress.httpProxy.`;
+  return { ...entry, evidence: `${entry.evidence} ${name} answers, and not as a proxy of this kind.`, nextStep };
+}
+
 /** Blames the proxy where the direct path to the same endpoint works. */
 export function withProxyPath(entry: Entry, entries: readonly Entry[]): Entry {
   const { proxy } = entry.target;
@@ -17,7 +38,7 @@ export function withProxyPath(entry: Entry, entries: readonly Entry[]): Entry {
   if (isAnswering(entry) && direct.length > 0 && direct.every(isFailing)) {
     return { ...entry, evidence: `${entry.evidence} Only the path through the proxy ${name} is open.` };
   }
-  return entry;
+  return withProxyFault(entry);
 }
 
 function isDirectOf({ target: other }: Entry, { target }: Entry): boolean {
