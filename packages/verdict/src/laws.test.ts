@@ -179,7 +179,7 @@ describe("laws of the judge", () => {
     );
   });
 
-  it("more loss never improves the verdict, unless it makes an outage or a loss that is over", () => {
+  it("more loss never improves the verdict, but by one step where it makes an outage or a loss that is over", () => {
     // More loss before a clean run lets the same run end it.
     const isOver = (of: readonly Reason[]) =>
       /(timeout ){3,}.*(answered ){2}|timeout (answered ){6,}$/.test(`${of.join(" ")} `);
@@ -191,10 +191,10 @@ describe("laws of the judge", () => {
       fc.property(list, fc.nat(59), (reasons, at) => {
         fc.pre(reasons[at] === OK);
         const worse = reasons.with(at, "timeout");
-        fc.pre(!isOver(worse));
         const rankOf = (of: readonly Reason[]) =>
           rank[judge([rowOf([tcp])], windowsOf(tcp, of))[0]?.verdict ?? "unknown"];
-        expect(rankOf(worse)).toBeGreaterThanOrEqual(rankOf(reasons));
+        // An outage or a loss that is over eases the verdict by one step at most.
+        expect(rankOf(worse)).toBeGreaterThanOrEqual(rankOf(reasons) - (isOver(worse) ? 1 : 0));
       }),
       { numRuns: 200 },
     );

@@ -105,7 +105,10 @@ export function certificatePhrase({ subject, issuer }: ChainCertificate): string
   return `certificate ${quoted(subject)} issued by ${quoted(issuer)}`;
 }
 
-/** What a reason means, by what the sample shows: a chain that leads to a trusted CA, or the authentication that a proxy wants. */
+/**
+ * What a reason means, by what the sample shows: a chain that leads to a trusted CA, or the authentication that a
+ * proxy wants.
+ */
 function meaningOf(reason: Reason, seen: Remembered | undefined): string {
   const { code, chain = [] } = seen?.evidence ?? {};
   if (reason === "tls-untrusted" && chain.at(-1)?.anchor === true) {

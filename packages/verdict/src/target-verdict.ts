@@ -75,7 +75,8 @@ export interface TargetVerdict {
   readonly answeredAtMs: number | undefined;
   /**
    * When a query for the target's name was last answered with an address, ms since the epoch: at this time or later. A
-   * name that was cached, or is in the hosts file, shows nothing of a resolver. Undefined: no window holds such a query.
+   * name that was cached, or is in the hosts file, shows nothing of a resolver. Undefined: no window holds such a
+   * query.
    */
   readonly resolvedAtMs: number | undefined;
   /** What the name resolved to when the target last answered, sorted. Undefined: no window holds it. */
@@ -210,7 +211,7 @@ function flawedGoodOf(window: Window): number {
   return flawedOf(window) - endedOf(window, "bad");
 }
 
-/** How many attempts of a target may be watched at once: each until its threshold and {@link LATE_WATCH_MS} are over. */
+/** How many attempts of a target may be watched at once: each for its threshold and {@link LATE_WATCH_MS}. */
 function watchedMost({ timeoutMs, cadenceMs }: Target): number {
   return Math.ceil((timeoutMs + LATE_WATCH_MS) / cadenceMs);
 }

@@ -76,8 +76,8 @@ export interface Window {
    */
   readonly last: Remembered | undefined;
   /**
-   * The latest failure, of the state that its run is in (outcome-run.ts). Where there is none: the latest answer that was
-   * late or took a second SYN.
+   * The latest failure, of the state that its run is in (outcome-run.ts). Where there is none: the latest answer that
+   * was late or took a second SYN.
    */
   readonly lastBad: Remembered | undefined;
   /** What each address last showed, where the host has several that take turns. */

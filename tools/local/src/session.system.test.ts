@@ -143,7 +143,10 @@ describe("npm start -- --json", () => {
       args: ["--only", "machine-ap"],
       stderr: /^npm start: --only: 'machine-ap' matches no requirement; the closest: machine-api/,
     },
-    { args: ["--omni", "acme"], stderr: /^npm start: command line: omni\.api: got "acme", want an https URL/ },
+    {
+      args: ["--omni", "ftp://acme"],
+      stderr: /^npm start: command line: omni\.api: got "ftp:\/\/acme", want an https URL/,
+    },
     {
       args: ["--omni", "https://o.example", "--siderolink", "o.example"],
       stderr: /omni\.siderolink\[0\]: got "o\.example", want host:port/,

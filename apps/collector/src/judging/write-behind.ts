@@ -42,7 +42,7 @@ export class WriteBehind {
     this.#events.onOverflow("write-behind-incidents");
   }
 
-  /** Stores what an open incident has cost so far; not while many records wait, because the next minute counts it too. */
+  /** Stores what an open incident has cost so far. Not while many records wait: the next minute counts it too. */
   addCounts(nodeId: string, incident: Incident): void {
     if (this.#incidents.size < MAX_WAITING_INCIDENTS / 2) this.addIncident(nodeId, incident);
   }

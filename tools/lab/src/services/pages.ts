@@ -22,7 +22,7 @@ export const PORTAL_URL = "https://portal.lab.test/login";
 /** Where a registry's objects are: the blob host that the requirements name for ghcr.io. */
 export const BLOB_URL = "https://pkg-containers.githubusercontent.com/ghcr1/blobs/lab";
 
-/** What a registry answers at its base (OCI distribution specification, end-1), and with an image (image specification). */
+/** What a registry answers at its base (OCI distribution specification, end-1), and with an image (OCI image). */
 const REGISTRY_PAGE: LabPage = { status: 200, type: "application/json", body: "{}" };
 const IMAGE_PAGE: LabPage = { ...REGISTRY_PAGE, type: "application/vnd.oci.image.index.v1+json" };
 
