@@ -3,7 +3,16 @@ import type { ChainCertificate, ProbeOptions } from "@lifeline/measure";
 import { CA_PEM } from "@lifeline/measure/testing";
 import { describe, expect, it } from "vitest";
 import type { Entry } from "../entry.ts";
-import { type EntryParts, entryOf, NOW_MS, rememberedOf, TLS, targetOf } from "../testing/judgement-fixture.ts";
+import {
+  contextOf,
+  type EntryParts,
+  entryOf,
+  NOW_MS,
+  rememberedOf,
+  siteOf,
+  TLS,
+  targetOf,
+} from "../testing/judgement-fixture.ts";
 import { withUntrustedChain } from "./untrusted-chain.ts";
 
 const KNOWN = new X509Certificate(CA_PEM).subject;
@@ -26,7 +35,7 @@ const LEAF = issued("CN=omni.test", "CN=Issuing");
 function after(options: ProbeOptions, chain: readonly ChainCertificate[], parts: EntryParts = {}, ...others: Entry[]) {
   const own = { seen: rememberedOf("tls-untrusted", NOW_MS, { chain }) };
   const entry = entryOf(targetOf(options), { verdict: "unmet", cause: "tls-untrusted", ...parts, own });
-  return withUntrustedChain(entry, [entry, ...others]);
+  return withUntrustedChain(entry, [entry, ...others], contextOf());
 }
 
 describe("a chain that leads to no trusted CA", () => {
@@ -108,6 +117,14 @@ describe("a chain that leads to no trusted CA", () => {
     });
     expect(after(options, [issued("CN=omni.test", "CN=x")], {}, host).cause).toBe("tls-untrusted");
     expect(after(options, [LEAF], {}, { ...host, verdict: "degraded" }).cause).toBe("tls-untrusted");
+  });
+
+  it("is left as it is where the deployment declares the inspection", () => {
+    const chain = [LEAF, { ...issued("CN=Issuing", "CN=Root"), sha256: "declared" }];
+    const own = { seen: rememberedOf("tls-untrusted", NOW_MS, { chain }) };
+    const entry = entryOf(targetOf(PRIVATE), { verdict: "unmet", cause: "tls-untrusted", own });
+    const forged = { ...entry, cause: "tls-intercepted" as const };
+    expect(withUntrustedChain(entry, [entry, forged], contextOf({ site: siteOf("declared") }))).toBe(entry);
   });
 
   it("is not asked about where the certificate is no fault, or none was seen", () => {

@@ -6,12 +6,16 @@ import { isFailing } from "../entry.ts";
 import { quoted } from "../phrase.ts";
 import { intercepted } from "./certificate-cause.ts";
 import { operatorOf } from "./certificate-owner.ts";
+import type { CorrelationContext } from "./correlation-context.ts";
+import { declaredIn } from "./declared-inspection.ts";
 
 /** Names the certificate that the chain lacks, and both readings where the chain alone cannot tell. */
-export function withUntrustedChain(entry: Entry, entries: readonly Entry[]): Entry {
+export function withUntrustedChain(entry: Entry, entries: readonly Entry[], { site }: CorrelationContext): Entry {
   if (!isFailing(entry) || (entry.cause !== "tls-untrusted" && entry.cause !== "tls-incomplete-chain")) return entry;
   const top = entry.own.seen?.evidence.chain?.at(-1);
   if (top === undefined || !("trust" in entry.target.options)) return entry;
+  // The step for a declared inspection stands: to declare it again would contradict the evidence.
+  if (declaredIn(entry.own.seen?.evidence.chain ?? [], site) !== undefined) return entry;
   const other = entries.find((one) => isForged(one) && leafIssuer(one) === leafIssuer(entry));
   if (other !== undefined) {
     return intercepted(entry, `${quoted(leafIssuer(entry))} also issues what this node sees at ${other.target.host}.`);
