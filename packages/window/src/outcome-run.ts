@@ -30,7 +30,10 @@ export interface Run {
   readonly outcomeClass: OutcomeClass;
   /** Samples in a row of that class (inconclusive ones, while nothing else has been seen). */
   readonly length: number;
-  /** Wall time, ms since the epoch, at which the first sample of the run began. */
+  /**
+   * Wall time, ms since the epoch, at which the first sample of the run began. Of a good run after a bad one: at which
+   * it ended.
+   */
   readonly startedAtMs: number;
   /** Losses in a row up to this sample: 0 after an answered, rejected or late one. */
   readonly lossRun: number;
@@ -109,7 +112,10 @@ export function followRun(previous: RunProgress | undefined, sample: Sample): Fo
   if (outcomeClass === "silent" && previous.outcomeClass !== "inconclusive") {
     return followSilence(before, sample);
   }
-  return { sample, run: runFrom(previous.ordinal + 1, sample, lossRun), turned: true, isOfState: true };
+  // The first attempt that is answered may have begun while nothing was, and be answered by a packet sent again.
+  const isRecovery = outcomeClass === "good" && previous.outcomeClass === "bad";
+  const first = isRecovery ? { ...sample, startedAtMs: sample.endedAtMs } : sample;
+  return { sample, run: runFrom(previous.ordinal + 1, first, lossRun), turned: true, isOfState: true };
 }
 
 function runFrom(ordinal: number, { startedAtMs, outcome }: Sample, lossRun: number): RunProgress {

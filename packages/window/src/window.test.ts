@@ -264,6 +264,12 @@ describe("runs", () => {
       turns: [],
     },
     {
+      name: "a good run after a bad one begins when its first attempt was answered, which may have begun before",
+      reasons: ["timeout", "syn-lost", "answered"],
+      run: { outcomeClass: "good", length: 2, startedAtMs: 1_001 },
+      turns: [1],
+    },
+    {
       name: "a short silence does not end a bad run: a rate limit may have withheld the ICMP error",
       reasons: ["refused", ...times(10, "silent"), "refused"],
       run: { outcomeClass: "bad", length: 2, startedAtMs: 0 },
