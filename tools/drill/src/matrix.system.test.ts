@@ -1,8 +1,8 @@
 /**
  * A short quiet run, then the fault matrix, as `npm run lab -- --quiet` and `--matrix` run them. Nothing alarms while
- * nothing is broken. Every cause is right, while the fault stands and in the incident that is left of it; each fault is
- * one incident; no other cause is reported, every recovery is seen, and no agent exits unexpectedly. Times are printed
- * but not asserted, because a busy machine is slower; BUDGETS.md has them.
+ * nothing is broken. Every cause is right, while the fault stands and in the incident that is left of it. No other
+ * cause is reported, every recovery is seen, and no agent exits unexpectedly. Times and further incidents are printed
+ * and not asserted: a busy machine is slower, and `--matrix` counts both as wrong. BUDGETS.md has the times.
  */
 import { canRunFleet } from "@lifeline/lab";
 import { systemClock } from "@lifeline/measure";
@@ -65,7 +65,8 @@ describe.skipIf(able !== true && !mustRun)("the lab's fleet", () => {
         }
         const wrong = rows.filter((row) => {
           const drill = drills.get(row.fault);
-          return drill === undefined || (drill.pending === undefined && !isNamed(row, drill));
+          if (drill === undefined) return true;
+          return drill.pending === undefined ? !isNamed(row, drill) : row.clearMs === null;
         });
         expect(rows.map(({ fault }) => fault)).toEqual(FAULT_DRILLS.map(({ name }) => name));
         expect(wrong).toEqual([]);

@@ -26,8 +26,10 @@ export interface MatrixRow {
   readonly closedCause: string | null;
   /** The most incidents that any row of the node had of this fault: one fault is one incident. */
   readonly incidents: number;
-  /** Causes that are not expected with the fault, with their row: of rows while it stood, and of incidents. */
+  /** Causes that are not expected with the fault, of rows while it stood, with their row. */
   readonly otherFaults: readonly string[];
+  /** The same of the incidents that are left. */
+  readonly otherIncidents: readonly string[];
   /** Such causes of rows from the clearing to the recovery. They are shown; what is left of them is an incident. */
   readonly whileClearing: readonly string[];
   /** `null`: not within {@link DETECT_MAX_MS}. */
@@ -114,13 +116,14 @@ function slowness({ settled, prepare, hard, standMs = 0 }: FaultDrill): number {
 /** Whether the row meets its drill's expectation, its time included. */
 export function isAsExpected(row: MatrixRow, drill: FaultDrill): boolean {
   const inTime = row.detectMs !== null && (!drill.hard || row.detectMs <= HARD_DETECT_MS);
-  return inTime && isNamed(row, drill);
+  const isOne = row.incidents === (drill.untargeted === true ? 0 : 1) && row.otherIncidents.length === 0;
+  return inTime && isOne && isNamed(row, drill);
 }
 
-/** Whether the row has the right causes, one incident and a recovery, however long it took. */
+/** Whether the row has the right causes, no other fault beside it, and a recovery, however long it took. */
 export function isNamed(row: MatrixRow, drill: FaultDrill): boolean {
-  const { clearMs, reportedCause, closedCause, incidents, otherFaults } = row;
-  const isKept = drill.untargeted === true ? incidents === 0 : incidents === 1 && isAllowedCause(closedCause, drill);
+  const { clearMs, reportedCause, closedCause, otherFaults } = row;
+  const isKept = drill.untargeted === true || isAllowedCause(closedCause, drill);
   return reportedCause === drill.expected.cause && isKept && clearMs !== null && otherFaults.length === 0;
 }
 
@@ -153,7 +156,7 @@ function notRun(node: LabNode, drill: FaultDrill, why: string): MatrixRow {
     notCleared: [],
     whileClearing: [],
   };
-  return { ...saidOf([], node, drill), ...nothing, otherFaults: [why] };
+  return { ...saidOf([], node, drill), ...nothing, otherFaults: [why], otherIncidents: [] };
 }
 
 async function runPrepared(
@@ -202,7 +205,8 @@ async function runPrepared(
     ...saidOf(standing, node, drill),
     closedCause: kept.closedCause,
     incidents: kept.incidents,
-    otherFaults: [...otherFaults(standing, node, drill), ...kept.others],
+    otherFaults: otherFaults(standing, node, drill),
+    otherIncidents: kept.others,
     whileClearing: [...whileClearing],
     notCleared: recovered === undefined ? [...notRecovered(after, before, node.name), testBed.agentLog(node)] : [],
     detectMs: rounded(detectMs),
