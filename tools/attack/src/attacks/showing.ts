@@ -42,6 +42,9 @@ const OUTPUTS = [
 ] as const;
 
 /** Runs the shipped command line as a reader. */
+/** Most output of a command that is read: after all other attacks the fleet's status takes more than one MiB. */
+const OUTPUT_MAX_BYTES = 64 * 1024 * 1024;
+
 function lifeline(testBed: TestBed, ...args: readonly string[]): Promise<string> {
   const env = {
     ...process.env,
@@ -50,7 +53,8 @@ function lifeline(testBed: TestBed, ...args: readonly string[]): Promise<string>
     LIFELINE_TOKEN: testBed.readerToken,
   };
   return new Promise((resolve, reject) => {
-    execFile(process.execPath, [...programArguments("cli"), ...args], { env }, (error, out, err) => {
+    const options = { env, maxBuffer: OUTPUT_MAX_BYTES };
+    execFile(process.execPath, [...programArguments("cli"), ...args], options, (error, out, err) => {
       // 1: not everything is met.
       if (error !== null && error.code !== 1) reject(new Error(`lifeline ${args.join(" ")}: ${err}`));
       else resolve(out);
