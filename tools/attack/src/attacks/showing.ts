@@ -41,10 +41,10 @@ const OUTPUTS = [
   [["node", "hostile-1"], "json"],
 ] as const;
 
-/** Runs the shipped command line as a reader. */
 /** Most output of a command that is read: after all other attacks the fleet's status takes more than one MiB. */
 const OUTPUT_MAX_BYTES = 64 * 1024 * 1024;
 
+/** Runs the shipped command line as a reader. */
 function lifeline(testBed: TestBed, ...args: readonly string[]): Promise<string> {
   const env = {
     ...process.env,
