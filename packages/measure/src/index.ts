@@ -35,6 +35,7 @@ export {
   reasonFacts,
 } from "./outcome.ts";
 export { guardProcess } from "./process-guard.ts";
+export { RecentMap } from "./recent-map.ts";
 export type {
   ChainCertificate,
   DirectionCounts,

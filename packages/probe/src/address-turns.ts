@@ -5,6 +5,7 @@
  * 2. When the set changes, the turn goes on after the address that was used last.
  * 3. Bounded (S2): the least recently used target is forgotten, and starts again with its first address.
  */
+import { RecentMap } from "@lifeline/measure";
 import { sortedAddresses } from "./address.ts";
 
 /** Most addresses of one family that take turns. With more, each would be tried too rarely to show that it is dead. */
@@ -15,16 +16,13 @@ const TARGETS_MAX = 1_024;
 
 /** Whose turn it is, by target. */
 export class AddressTurns {
-  /** The address used last, by target; least recently used first. */
-  readonly #used = new Map<string, string>();
+  /** The address used last, by target. */
+  readonly #used = new RecentMap<string>(TARGETS_MAX);
 
   /** The next address of `addresses`, which are sorted and not empty. */
   next(targetId: string, addresses: readonly [string, ...string[]]): string {
     if (addresses.length === 1) return addresses[0];
     const next = after(addresses, this.#used.get(targetId));
-    this.#used.delete(targetId);
-    const [oldest] = this.#used.keys();
-    if (this.#used.size >= TARGETS_MAX && oldest !== undefined) this.#used.delete(oldest);
     this.#used.set(targetId, next);
     return next;
   }

@@ -6,7 +6,7 @@
  * 2. A path without a trusted CA ends where the server's certificates do.
  */
 import { X509Certificate } from "node:crypto";
-import { type ChainCertificate, certificatesOf } from "@lifeline/measure";
+import { type ChainCertificate, certificatesOf, RecentMap } from "@lifeline/measure";
 import { boundedText } from "./probe-result.ts";
 
 /** Most certificates of a chain that are kept. */
@@ -55,7 +55,7 @@ export class TrustAnchors {
 /** The chains that servers showed, as evidence. */
 export class CertificateChains {
   readonly #anchors: TrustAnchors;
-  readonly #known = new Map<string, readonly ChainCertificate[]>();
+  readonly #known = new RecentMap<readonly ChainCertificate[]>(CHAINS_MAX);
 
   constructor(anchors: TrustAnchors) {
     this.#anchors = anchors;
@@ -66,9 +66,6 @@ export class CertificateChains {
     const shown = listOf(leaf);
     const key = shown.map(({ fingerprint256 }) => fingerprint256).join();
     const described = this.#known.get(key) ?? pathOf(shown, this.#anchors);
-    this.#known.delete(key);
-    const [oldest] = this.#known.keys();
-    if (this.#known.size >= CHAINS_MAX && oldest !== undefined) this.#known.delete(oldest);
     this.#known.set(key, described);
     return described;
   }

@@ -5,7 +5,7 @@
  *    (ntp.conf, `discard minimum` and `discard average`).
  * 2. A server that answers RATE is asked less often each time, until it answers as it should (RFC 5905 §7.4).
  */
-import { KeyedTokenBuckets, NS_PER_MS } from "@lifeline/measure";
+import { KeyedTokenBuckets, NS_PER_MS, RecentMap } from "@lifeline/measure";
 
 /** Least time between two packets to one server, ms. */
 const GAP_MS = 2_000;
@@ -35,8 +35,7 @@ interface Manners {
 /** When packets may leave, by server: its address and port. */
 export class PacketPacing {
   readonly #buckets = new KeyedTokenBuckets(LIMIT, SERVERS_MAX);
-  /** Least recently used first. */
-  readonly #servers = new Map<string, Manners>();
+  readonly #servers = new RecentMap<Manners>(SERVERS_MAX);
 
   /**
    * Reserves the next turn at `server`. Returns the time to wait for it, ms. Undefined: the turn would come
@@ -67,10 +66,6 @@ export class PacketPacing {
   }
 
   #remember(server: string, changes: Partial<Manners>): void {
-    const manners = { ...this.#mannersOf(server), ...changes };
-    this.#servers.delete(server);
-    const [oldest] = this.#servers.keys();
-    if (this.#servers.size >= SERVERS_MAX && oldest !== undefined) this.#servers.delete(oldest);
-    this.#servers.set(server, manners);
+    this.#servers.set(server, { ...this.#mannersOf(server), ...changes });
   }
 }

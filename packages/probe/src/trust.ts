@@ -19,7 +19,7 @@ import {
   type SecureContext,
   type TLSSocket,
 } from "node:tls";
-import { type ChainCertificate, certificatesOf, type Reason, type Trust } from "@lifeline/measure";
+import { type ChainCertificate, certificatesOf, type Reason, RecentMap, type Trust } from "@lifeline/measure";
 import { CertificateChains, type ShownCertificate, TrustAnchors } from "./certificate-chain.ts";
 import { codeOf } from "./errno.ts";
 
@@ -54,13 +54,10 @@ interface Trusted {
 
 /** Creates a store whose public trust is `publicRoots`, or Node's default roots with NODE_EXTRA_CA_CERTS. */
 export function createTrustStore(publicRoots?: readonly string[]): TrustStore {
-  const known = new Map<string, Trusted>();
+  const known = new RecentMap<Trusted>(CONTEXTS_MAX);
   const trustedBy = (trust: Trust) => {
     const key = JSON.stringify(trust);
     const trusted = known.get(key) ?? openTrust(trust, publicRoots);
-    known.delete(key);
-    const [oldest] = known.keys();
-    if (known.size >= CONTEXTS_MAX && oldest !== undefined) known.delete(oldest);
     known.set(key, trusted);
     return trusted;
   };

@@ -6,7 +6,7 @@
  * that falls into a pause makes a sample of its own, so that the row says what it waits for, and does not look like one
  * without data (M4).
  */
-import { type Clock, NS_PER_MS, type ProbeKind, type Sample, type Target } from "@lifeline/measure";
+import { type Clock, NS_PER_MS, type ProbeKind, RecentMap, type Sample, type Target } from "@lifeline/measure";
 
 /** Most endpoints whose pauses are kept; a node has at most 512 targets (S2). */
 const PAUSES_MAX = 512;
@@ -29,7 +29,7 @@ interface Pause {
 /** The pauses of all endpoints of this node. */
 export class EndpointPauses {
   readonly #clock: Pick<Clock, "monotonicNs" | "wallMs">;
-  readonly #pauses = new Map<string, Pause>();
+  readonly #pauses = new RecentMap<Pause>(PAUSES_MAX);
 
   constructor(clock: Pick<Clock, "monotonicNs" | "wallMs">) {
     this.#clock = clock;
@@ -54,11 +54,8 @@ export class EndpointPauses {
   /** Keeps the pause that a sample of the target asks for, if any. */
   observe(target: Target, { outcome, evidence }: Sample): void {
     if (outcome.reason !== "rate-limited" || evidence.retryAfterMs === undefined) return;
-    const key = keyOf(target);
-    this.#pauses.delete(key);
-    const [oldest] = this.#pauses.keys();
-    if (oldest !== undefined && this.#pauses.size >= PAUSES_MAX) this.#pauses.delete(oldest);
-    this.#pauses.set(key, { untilNs: this.#clock.monotonicNs() + evidence.retryAfterMs * NS_PER_MS, evidence });
+    const untilNs = this.#clock.monotonicNs() + evidence.retryAfterMs * NS_PER_MS;
+    this.#pauses.set(keyOf(target), { untilNs, evidence });
   }
 }
 
