@@ -6,7 +6,7 @@
  * 2. A report changes its node in place. Nothing is copied: 10,000 nodes report all the time.
  */
 import { type LearnedRedirect, learnRedirect, type NodeFacts, resolvedTargets } from "@lifeline/catalogue";
-import { NS_PER_MS, type Target } from "@lifeline/measure";
+import { NS_PER_MS } from "@lifeline/measure";
 import { rowKey } from "@lifeline/verdict";
 import type { Window } from "@lifeline/window";
 import { makePlan } from "@lifeline/wire";
@@ -196,9 +196,8 @@ function takeReport(state: NodeState, { report, receivedAtMs, isCounted }: Of<"r
   const nowMs = nodeNowMs(state, receivedAtMs);
   const latestMs = nowMs + RECENT_MS;
   const lookbacks = lookbacksOf(state);
-  const targets = new Map(state.plan.targets.map((target) => [target.id, target]));
   for (const window of report.windows) {
-    learn(state, targets.get(window.targetId), window);
+    learn(state, window);
     const lookbackMs = lookbacks.get(window.targetId);
     if (lookbackMs === undefined) {
       state.onOverflow("unplanned-windows");
@@ -216,8 +215,10 @@ function takeReport(state: NodeState, { report, receivedAtMs, isCounted }: Of<"r
 }
 
 /** Where a window shows a redirect, its host is kept. */
-function learn(state: NodeState, target: Target | undefined, { last }: Window): void {
-  if (target === undefined || last?.evidence.redirects === undefined) return;
+function learn(state: NodeState, { targetId, last }: Window): void {
+  if (last?.evidence.redirects === undefined) return;
+  const target = state.plan.targets.find(({ id }) => id === targetId);
+  if (target === undefined) return;
   state.redirects = learnRedirect(state.redirects, target, last.evidence, last.endedAtMs);
 }
 
