@@ -5,7 +5,7 @@
  * 2. Only addresses of the name's latest answer count. One that was removed from the name neither fails nor answers.
  * 3. A target fails as a whole once every address fails: each needs no proof of its own while none answers.
  */
-import type { Reason, Target } from "@lifeline/measure";
+import { LATE_WATCH_MS, type Reason, type Target } from "@lifeline/measure";
 import { emptyWindow, latestSample, type Remembered, type Window } from "@lifeline/window";
 import { nextStepFor } from "./next-step.ts";
 import { seenPhrase, timeOfDay } from "./phrase.ts";
@@ -15,8 +15,8 @@ import type { Thresholds } from "./thresholds.ts";
 /** By this cadence, ms, two answers end the outage of an address: each is probed only when its turn comes. */
 const ADDRESS_CADENCE_MS = 60_000;
 
-/** Most time from the start of a lost attempt to its end, ms: a threshold of 2.5 s, and LATE_WATCH_MS. */
-const LOSS_MAX_MS = 4_500;
+/** Most time from the start of a lost attempt to its end, ms: the longest threshold is 2.5 s, of time servers. */
+const LOSS_MAX_MS = 2_500 + LATE_WATCH_MS;
 
 /** An address that fails. */
 export interface FailingAddress {

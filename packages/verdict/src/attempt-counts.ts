@@ -18,3 +18,18 @@ export function flawedOf(window: Window): number {
   }
   return flawed;
 }
+
+/** How many attempts were measured: those that ended as they should and those that did not. */
+export function conclusiveOf(window: Window): number {
+  return endedOf(window, "good") + endedOf(window, "bad");
+}
+
+/** How many answers were late or took a second SYN. */
+export function flawedGoodOf(window: Window): number {
+  return flawedOf(window) - endedOf(window, "bad");
+}
+
+/** The sum of a count over windows. */
+export function sumOver(windows: readonly Window[], of: (window: Window) => number): number {
+  return windows.reduce((total, window) => total + of(window), 0);
+}

@@ -2,7 +2,7 @@
 import { reasonFacts, type Target, targetPlace } from "@lifeline/measure";
 import { lossOf } from "@lifeline/window";
 import { addressesPhrase } from "./address-states.ts";
-import { endedOf, flawedOf } from "./attempt-counts.ts";
+import { conclusiveOf, endedOf, flawedOf } from "./attempt-counts.ts";
 import { inPercent, inSeconds, lossPhrase, rttPhrase, seenPhrase, timeOfDay, timePhrase } from "./phrase.ts";
 import { rttFiguresOf } from "./rtt-figures.ts";
 import type { TargetVerdict } from "./target-verdict.ts";
@@ -72,7 +72,7 @@ function stateShare({ seen, runLength: provenLength, onsetMs }: TargetVerdict): 
 
 function answeredShare({ lookback }: TargetVerdict): string {
   const loss = lossOf(lookback);
-  const ended = endedOf(lookback, "good") + endedOf(lookback, "bad");
+  const ended = conclusiveOf(lookback);
   const answered = ended - flawedOf(lookback);
   const lossPart = loss.lost + loss.late > 0 ? `, ${lossPhrase(loss)}` : "";
   const inTime = loss.late > 0 ? " in time" : "";

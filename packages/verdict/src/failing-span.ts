@@ -1,6 +1,6 @@
 /** The span from a target's first failure to its last, and what came after it. */
 import { compareMoments, type Remembered, type Window } from "@lifeline/window";
-import { endedOf, flawedOf } from "./attempt-counts.ts";
+import { conclusiveOf, endedOf, flawedGoodOf, flawedOf, sumOver } from "./attempt-counts.ts";
 
 /** Attempts of a span. */
 interface FailingSpan {
@@ -22,15 +22,11 @@ export function failingSpan(windows: readonly Window[]): FailingSpan {
   if (first === -1) return { ended: 0, failed: 0, clean: 0 };
   const last = inOrder.findLastIndex(isFailing);
   const span = inOrder.slice(first, last + 1);
-  const failed = sum(span, flawedOf);
+  const failed = sumOver(span, flawedOf);
   const before = answersBefore(inOrder[first] as Window);
   const after = cleanIn(inOrder[last] as Window);
-  const ended = sum(span, conclusiveOf) - before - after;
-  return { ended: Math.max(failed, ended), failed, clean: after + sum(inOrder.slice(last + 1), conclusiveOf) };
-}
-
-function conclusiveOf(window: Window): number {
-  return endedOf(window, "good") + endedOf(window, "bad");
+  const ended = sumOver(span, conclusiveOf) - before - after;
+  return { ended: Math.max(failed, ended), failed, clean: after + sumOver(inOrder.slice(last + 1), conclusiveOf) };
 }
 
 /** Answers before the failures that end the window; 0 where it is not known that they came before. */
@@ -46,7 +42,7 @@ function cleanIn(window: Window): number {
   if (last === undefined || last.run.outcomeClass !== "good") return 0;
   if (lastBad === undefined || !isSameRun(last, lastBad)) {
     // A late answer after the failure that the window keeps may stand anywhere in its last run.
-    if (flawedOf(window) > endedOf(window, "bad")) return 0;
+    if (flawedGoodOf(window) > 0) return 0;
     return Math.min(last.run.length, endedOf(window, "good"));
   }
   return compareMoments(last, lastBad) > 0 ? last.run.length - lastBad.run.length : 0;
@@ -54,8 +50,4 @@ function cleanIn(window: Window): number {
 
 function isSameRun(a: Remembered, b: Remembered): boolean {
   return a.run.ordinal === b.run.ordinal;
-}
-
-function sum(windows: readonly Window[], of: (window: Window) => number): number {
-  return windows.reduce((total, window) => total + of(window), 0);
 }

@@ -6,7 +6,7 @@
  * 3. Attempts after the latest failure count only once another failure follows: those after the end are no part of it.
  */
 import type { Window } from "@lifeline/window";
-import { endedOf, flawedOf } from "./attempt-counts.ts";
+import { conclusiveOf, flawedOf } from "./attempt-counts.ts";
 import { timeOfDay } from "./phrase.ts";
 
 const MINUTE_MS = 60_000;
@@ -54,7 +54,7 @@ export function withWindows(impact: IncidentImpact, windows: readonly Window[], 
 
 function withWindow(impact: IncidentImpact, window: Window, startedAtMs: number): IncidentImpact {
   const failures = flawedOf(window);
-  const ended = endedOf(window, "good") + endedOf(window, "bad");
+  const ended = conclusiveOf(window);
   const attempts = window.startMs < startedAtMs ? failures : ended;
   const { endMs: countedToMs } = window;
   const minute = minuteWith(impact.minute, Math.floor(countedToMs / MINUTE_MS) * MINUTE_MS, { attempts, failures });

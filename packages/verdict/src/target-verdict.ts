@@ -31,7 +31,7 @@ import {
   wilsonInterval,
 } from "@lifeline/window";
 import { type AddressStates, addressStatesOf } from "./address-states.ts";
-import { endedOf, flawedOf } from "./attempt-counts.ts";
+import { conclusiveOf, endedOf, flawedGoodOf, flawedOf, sumOver } from "./attempt-counts.ts";
 import { directionsOf } from "./direction-lookback.ts";
 import { failingSpan } from "./failing-span.ts";
 import type { PreviousVerdict, Verdict } from "./row.ts";
@@ -190,25 +190,16 @@ function sinceRecovery(
   const ended = judged.filter(({ last }) => isLater(last)).toSorted((a, b) => a.startMs - b.startMs);
   const after = ended.filter(({ lastBad }) => lastBad === undefined || isLater(lastBad));
   // The window that the turn sealed, and the one after it.
-  const lateOfOutage = Math.min(sum(ended.slice(0, 2), flawedGoodOf), watchedMost(target));
+  const lateOfOutage = Math.min(sumOver(ended.slice(0, 2), flawedGoodOf), watchedMost(target));
   if (failuresBesideOutage(judged) - lateOfOutage > 1) return { windows: judged, lateOfOutage: 0 };
   // One window may hold both the end of the outage and everything after it. It cannot be divided.
   if (after.length === 0) return { windows: judged, lateOfOutage: 0 };
-  return { windows: after, lateOfOutage: Math.min(lateOfOutage, sum(after, flawedGoodOf)) };
+  return { windows: after, lateOfOutage: Math.min(lateOfOutage, sumOver(after, flawedGoodOf)) };
 }
 
 /** Failures of their own beside one outage: other bad runs, and answers that were late or took a second SYN. */
 function failuresBesideOutage(recent: readonly Window[]): number {
-  return badRunCount(recent) - 1 + sum(recent, flawedGoodOf);
-}
-
-function sum(windows: readonly Window[], of: (window: Window) => number): number {
-  return windows.reduce((total, window) => total + of(window), 0);
-}
-
-/** Answers that were late or took a second SYN. */
-function flawedGoodOf(window: Window): number {
-  return flawedOf(window) - endedOf(window, "bad");
+  return badRunCount(recent) - 1 + sumOver(recent, flawedGoodOf);
 }
 
 /** How many attempts of a target may be watched at once: each for its threshold and {@link LATE_WATCH_MS}. */
@@ -227,7 +218,7 @@ function conclude(
   previous: PreviousVerdict | undefined,
 ): Conclusion {
   if (fresh.length === 0) return open("no-data", "no-data", "answered", undefined, latestEnd(own) ?? nowMs);
-  if (!fresh.some((window) => endedOf(window, "good") + endedOf(window, "bad") > 0)) return inconclusive(fresh, nowMs);
+  if (!fresh.some((window) => conclusiveOf(window) > 0)) return inconclusive(fresh, nowMs);
   switch (streak.kind) {
     case "bad":
       return {
@@ -307,7 +298,7 @@ function degradedBy({ windows, lateOfOutage }: Judged, lookback: Window, thresho
   const synLost = lookback.counts.get("syn-lost") ?? 0;
   const unresolved = lookback.counts.get("dns-timeout") ?? 0;
   const badRuns = badRunCount(windows);
-  const ended = endedOf(lookback, "bad") + endedOf(lookback, "good");
+  const ended = conclusiveOf(lookback);
   // Attempts of one run may share one lost DNS query: at most as many queries were lost as there were runs.
   const unanswered = lost + late - lateOfOutage + Math.min(unresolved, badRuns);
   const { toleratedLossRatio, chanceMin, proofRunLength } = thresholds;

@@ -1,11 +1,20 @@
 import type { InterceptionSigns } from "@lifeline/catalogue";
-import type { ChainCertificate, ProbeOptions } from "@lifeline/measure";
+import type { ChainCertificate } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
 import type { NodeContext } from "../node-context.ts";
-import { contextOf, entryOf, NOW_MS, rememberedOf, siteOf, TCP, TLS, targetOf } from "../testing/judgement-fixture.ts";
+import {
+  contextOf,
+  entryOf,
+  NOW_MS,
+  PRIVATE_TLS,
+  rememberedOf,
+  siteOf,
+  TCP,
+  TLS,
+  targetOf,
+} from "../testing/judgement-fixture.ts";
 import { withCertificateCause } from "./certificate-cause.ts";
 
-const PRIVATE: ProbeOptions = { probe: "tls", trust: { kind: "private", caPem: "" }, alpn: [], alpnRequired: false };
 const certificate = (issuer: string, subject = "CN=ghcr.io"): ChainCertificate => ({
   subject,
   issuer,
@@ -66,10 +75,14 @@ describe("interception is shown by", () => {
     ["no mark across two names", { chain: [certificate("O=Good CA, CN=box"), certificate("CN=y", "gate")] }, undefined],
     [
       "a mark at a private host whose chain is not trusted",
-      { chain: issued("CN=boxwall"), options: PRIVATE, parts: UNTRUSTED },
+      { chain: issued("CN=boxwall"), options: PRIVATE_TLS, parts: UNTRUSTED },
       /Boxes Inc/,
     ],
-    ["no mark at a private host whose chain is trusted", { chain: issued("CN=boxwall"), options: PRIVATE }, undefined],
+    [
+      "no mark at a private host whose chain is trusted",
+      { chain: issued("CN=boxwall"), options: PRIVATE_TLS },
+      undefined,
+    ],
     ["no mark where TLS has no trust", { chain: issued("CN=boxwall"), options: TCP }, undefined],
     ["no mark where no signs are known", { chain: issued("CN=boxwall"), interception: null }, undefined],
     [
@@ -101,7 +114,7 @@ describe("interception is shown by", () => {
       undefined,
     ],
     ["an issuer that only holds a known name", { chain: issued("O=Not Good CA") }, /not a known issuer/],
-    ["no issuer of a private host", { chain: issued("O=Other CA"), options: PRIVATE }, undefined],
+    ["no issuer of a private host", { chain: issued("O=Other CA"), options: PRIVATE_TLS }, undefined],
     [
       "an issuer that most nodes do not see",
       { chain: issued("O=Odd CA"), host: "example.com", parts: UNTRUSTED, node: fleetSees("O=Fleet CA") },

@@ -6,6 +6,7 @@ import {
   type EntryParts,
   entryOf,
   NOW_MS,
+  PRIVATE_TLS,
   rememberedOf,
   siteOf,
   TLS,
@@ -15,7 +16,6 @@ import { withCertificateDates } from "./certificate-dates.ts";
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
-const PRIVATE: ProbeOptions = { probe: "tls", trust: { kind: "private", caPem: "" }, alpn: [], alpnRequired: false };
 const iso = (ms: number) => new Date(ms).toISOString();
 
 /** A certificate that is valid from and to as many milliseconds from now. */
@@ -35,7 +35,7 @@ interface Case {
   readonly node?: NodeContext;
   readonly parts?: EntryParts;
 }
-function after({ chain, options = PRIVATE, node = { clockOffsetMs: 0 }, parts = {} }: Case, inspectionCa?: string) {
+function after({ chain, options = PRIVATE_TLS, node = { clockOffsetMs: 0 }, parts = {} }: Case, inspectionCa?: string) {
   const entry = entryOf(targetOf(options), { ...parts, own: { seen: rememberedOf("answered", NOW_MS, { chain }) } });
   return withCertificateDates(entry, [entry], contextOf({ node, site: siteOf(inspectionCa) }));
 }
@@ -189,7 +189,7 @@ describe("a certificate that ends soon", () => {
   });
 
   it("is not reported where the deployment says so", () => {
-    const entry = entryOf(targetOf(PRIVATE), {
+    const entry = entryOf(targetOf(PRIVATE_TLS), {
       own: { seen: rememberedOf("answered", NOW_MS, { chain: [days(1, 90)] }) },
     });
     const site = siteOf(undefined, { certificateEndsSoonMs: 0 });

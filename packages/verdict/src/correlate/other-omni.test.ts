@@ -6,6 +6,7 @@ import {
   type EntryParts,
   entryOf,
   NOW_MS,
+  PRIVATE_TLS,
   rememberedOf,
   siteOf,
   TLS,
@@ -14,7 +15,6 @@ import {
 } from "../testing/judgement-fixture.ts";
 import { withOtherOmni } from "./other-omni.ts";
 
-const PRIVATE: ProbeOptions = { probe: "tls", trust: { kind: "private", caPem: "" }, alpn: [], alpnRequired: false };
 const BOTH = { given: "b.test:8090", named: "a.test:8090" };
 const FACT = "This node was given the Machine API b.test:8090 (siderolink.api); the deployment names a.test:8090.";
 
@@ -35,7 +35,7 @@ const UNTRUSTED = { verdict: "unmet", cause: "tls-untrusted" } as const;
 
 describe("a node that was given another Omni", () => {
   it("has both names in evidence and next step, and no interception", () => {
-    expect(after(at("machine-api", PRIVATE, "10.0.0.2", UNTRUSTED))).toMatchObject({
+    expect(after(at("machine-api", PRIVATE_TLS, "10.0.0.2", UNTRUSTED))).toMatchObject({
       verdict: "unmet",
       cause: "other-omni",
       evidence: `Seen. ${FACT}`,
@@ -49,7 +49,7 @@ describe("a node that was given another Omni", () => {
   });
 
   it.each<[string, Entry, readonly Entry[], typeof BOTH]>([
-    ["the deployment's own CA", at("machine-api", PRIVATE, "10.0.0.2"), [], BOTH],
+    ["the deployment's own CA", at("machine-api", PRIVATE_TLS, "10.0.0.2"), [], BOTH],
     ["the address of its API", at("machine-api", TLS, "10.0.0.2"), [at("api", TLS, "10.0.0.2")], BOTH],
   ])("is not one whose name leads to one server: %s", (_, entry, others, both) => {
     const found = after(entry, others, both);

@@ -41,6 +41,8 @@ export function requirementOf(id: string, place: Place = HERE, obligation: Oblig
 
 export const TCP: ProbeOptions = { probe: "tcp", acceptReset: false };
 export const TLS: ProbeOptions = { probe: "tls", trust: { kind: "public" }, alpn: [], alpnRequired: false };
+/** TLS to a host of the deployment's private CA. */
+export const PRIVATE_TLS: ProbeOptions = { ...TLS, trust: { kind: "private", caPem: "" } };
 export const UDP: ProbeOptions = { probe: "udp", payloadBytes: 16, expectRefusal: false };
 export const STAMP: ProbeOptions = { probe: "stamp", authenticated: false };
 export const MTU: ProbeOptions = { probe: "mtu", authenticated: false, requiredBytes: 1_360 };
