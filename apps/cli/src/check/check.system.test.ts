@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { loopbackDeployment } from "../testing/loopback-deployment.ts";
 import { runHere } from "../testing/run-cli.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "lifeline-check-"));
@@ -40,25 +41,9 @@ function hangingUp(): Promise<number> {
   });
 }
 
-/** Everything public is left out: nothing of this test leaves loopback. */
 function deploymentFile(name: string, machineApiAddress: string): string {
   const path = join(directory, name);
-  writeFileSync(
-    path,
-    `version: 1
-name: loopback
-kind: on-prem
-omni:
-  api: https://127.0.0.1:1
-  machineApi: grpc://${machineApiAddress}
-  siderolink: ["127.0.0.1:1"]
-network:
-  resolvers: [127.0.0.1]
-  timeServers: [127.0.0.1]
-airGapped:
-  mirrors: []
-`,
-  );
+  writeFileSync(path, loopbackDeployment(machineApiAddress));
   return path;
 }
 

@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { loopbackDeployment } from "../testing/loopback-deployment.ts";
 import { runHere } from "../testing/run-cli.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "lifeline-trace-"));
@@ -26,25 +27,9 @@ afterAll(() => {
   rmSync(directory, { recursive: true });
 });
 
-/** Everything public is left out: nothing of this test leaves loopback. */
 function argvOf(...more: readonly string[]): readonly string[] {
   const path = join(directory, "deployment.yaml");
-  writeFileSync(
-    path,
-    `version: 1
-name: loopback
-kind: on-prem
-omni:
-  api: https://127.0.0.1:1
-  machineApi: grpc://${machineApi}
-  siderolink: ["127.0.0.1:1"]
-network:
-  resolvers: [127.0.0.1]
-  timeServers: [127.0.0.1]
-airGapped:
-  mirrors: []
-`,
-  );
+  writeFileSync(path, loopbackDeployment(machineApi));
   return ["check", "--deployment", path, ...more];
 }
 
