@@ -38,19 +38,20 @@ const SIDEROLINK_DRILLS: readonly FaultDrill[] = [
   }),
   siderolink("forward-path-blocked", {
     name: "siderolink-inspected",
-    pending: "its incident ends as tunnel-stale",
+    pendingIncident: "its incident ends as tunnel-stale",
     what: "a firewall that looks inside drops WireGuard and lets other UDP to the same port pass",
     inject: path({ kind: "drop", traffic: { ...SIDEROLINK, wireguardOnly: true }, direction: "forward" }),
   }),
   siderolink("wrong-endpoint", {
     name: "siderolink-refused",
-    pending: "its incident ends as refused or tunnel-stale, and a probe in the tunnel has an incident of its own",
+    pendingIncident:
+      "its incident ends as refused or tunnel-stale, and a probe in the tunnel has an incident of its own",
     what: "port-unreachable comes back, as from a host that does not listen there",
     inject: path(rejected("port-unreachable")),
   }),
   siderolink("filtered", {
     name: "siderolink-prohibited",
-    pending: "probes in the tunnel have incidents of their own once it ends",
+    pendingIncident: "probes in the tunnel have incidents of their own once it ends",
     what: "a firewall says that it prohibits UDP to the SideroLink port",
     inject: path(rejected("admin-prohibited")),
   }),
@@ -206,7 +207,7 @@ const WEB_DRILLS: readonly FaultDrill[] = [
   }),
   {
     name: "tls-intercepted",
-    pending: "its incident ends as tls-untrusted",
+    pendingIncident: "its incident ends as tls-untrusted",
     what: "a middlebox ends TLS to a public registry with a certificate of its own",
     expected: { cause: "tls-intercepted", requirement: "public-registry" },
     hard: true,
