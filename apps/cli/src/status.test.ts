@@ -26,13 +26,13 @@ siderolink-endpoint  [2001:db8::10]:50180     udp    ? unknown  no-evidence     
     expect(exitCode).toBe(1);
   });
 
-  it("fits 80 columns by cutting texts, never figures, and keeps the port of a target", async () => {
+  it("fits 80 columns by cutting texts, never figures, and keeps the port of a target and the probe", async () => {
     const { out } = await runAgainst(["status"], { listVerdicts: all }, terminal(80));
     expect(out).toBe(`\
-REQUIREMENT TARGET     VERDICT   CAUSE       FAIL      LOSS (95 %)     P95 SINCE
-machine-api omni…:8090 ✓ met                 0/10     0 % (0–28 %) 15.1 ms   1 h
-node-disco… disc…v:443 ✗ unmet   timeout    10/10 100 % (72–100 %)       —  12 s
-siderolink… [200…50180 ? unknown no-eviden…     —                —       —     —
+REQUIREMENT  TARGET        PROBE VERDICT   CAUSE        FAIL  LOSS     P95 SINCE
+machine-api  omni.e…m:8090 grpc  ✓ met                  0/10   0 % 15.1 ms   1 h
+node-discov… discov…ev:443 tls   ✗ unmet   timeout     10/10 100 %       —  12 s
+siderolink-… [2001:…:50180 udp   ? unknown no-evidence     —     —       —     —
 
 1 of 3 required rows met · 1 unmet · 1 unknown · 1 not applicable (--output wide
 shows them)
@@ -42,6 +42,21 @@ shows them)
 ? siderolink-endpoint [2001:db8::10]:50180: 10 datagrams went out and
     WireGuard need not answer → run a STAMP reflector beside Omni
 `);
+  });
+
+  it("tells the rows of one endpoint of several nodes apart at 80 columns", async () => {
+    const probes = ["tcp", "tls", "registry"].map((probe) => ({ ...UNMET_ROW, probe }));
+    const degraded = { ...MET_ROW, nodeId: "worker-2", verdict: queryPb.Verdict.DEGRADED };
+    const { out } = await runAgainst(
+      ["status"],
+      { listVerdicts: async () => verdicts(...probes, degraded) },
+      terminal(80),
+    );
+    const [header = "", ...rows] = out.split("\n").slice(0, 5);
+    expect(header).toMatch(/ PROBE +VERDICT .* SINCE$/);
+    const at = header.indexOf("PROBE");
+    expect(rows.map((row) => row.slice(at).split(" ")[0])).toEqual(["tcp", "tls", "registry", "grpc"]);
+    expect(rows.map((row) => row.split(/ +/).slice(-2).join(" "))).toEqual(["12 s", "12 s", "12 s", "1 h"]);
   });
 
   it("shows every row and the time itself when wide", async () => {

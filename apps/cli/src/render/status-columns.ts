@@ -5,7 +5,7 @@ import { VERDICT_LOOKS } from "./paint.ts";
 import type { StatusModel, StatusRow } from "./status-row.ts";
 import { type Column, narrowestWidth } from "./table.ts";
 import { ONE_WAY_LOSS, targetText, UDP_PORT } from "./tunnel.ts";
-import { ageText, durationsText, durationText, failText, lossText, NONE, toMs } from "./units.ts";
+import { ageText, durationsText, durationText, failText, lossText, NONE, ratioText, toMs } from "./units.ts";
 
 const REQUIREMENT: Column<StatusRow> = { title: "REQUIREMENT", text: (row) => row.requirement, shrinkTo: 11 };
 const TARGET: Column<StatusRow> = { title: "TARGET", text: targetText, shrinkTo: 10, cut: "middle" };
@@ -33,6 +33,12 @@ const LOSS: Column<StatusRow> = {
   align: "right",
   isOwn: true,
 };
+const LOSS_ALONE: Column<StatusRow> = {
+  title: "LOSS",
+  text: ({ lossRatio }) => ratioText(lossRatio),
+  align: "right",
+  isOwn: true,
+};
 const RTT: Column<StatusRow> = {
   title: "P50/P95/MAX",
   text: ({ rttNs }) => durationsText([rttNs.p50, rttNs.p95, rttNs.max]),
@@ -49,19 +55,29 @@ export interface FittingTable {
 }
 
 /**
- * The first table that fits: all columns, then less space between them, then without the probe, then one latency
- * instead of three.
+ * The first table that fits: all columns, then less space between them, then loss without its interval and one latency
+ * instead of three, then no latency. Rows of one endpoint differ by their probe alone, so no table leaves it out.
  */
 export function fittingTable(model: StatusModel, rows: readonly StatusRow[], width: number | undefined): FittingTable {
   const since: Column<StatusRow> = { title: "SINCE", text: (row) => sinceText(row, model), align: "right" };
   const node = severalNodes(model) ? [NODE] : [];
-  const all = [...node, REQUIREMENT, TARGET, PROBE, VERDICT, CAUSE, FAIL, LOSS, RTT, since];
-  const fewer = [...node, REQUIREMENT, TARGET, VERDICT, CAUSE, FAIL, LOSS, RTT, since];
-  const narrowest = { columns: [...node, REQUIREMENT, TARGET, VERDICT, CAUSE, FAIL, LOSS, P95, since], gapColumns: 1 };
+  const withFigures = (...figures: Column<StatusRow>[]) => [
+    ...node,
+    REQUIREMENT,
+    TARGET,
+    PROBE,
+    VERDICT,
+    CAUSE,
+    FAIL,
+    ...figures,
+    since,
+  ];
+  const all = withFigures(LOSS, RTT);
+  const narrowest = { columns: withFigures(LOSS_ALONE), gapColumns: 1 };
   const tables: readonly FittingTable[] = [
     { columns: all, gapColumns: 2 },
     { columns: all, gapColumns: 1 },
-    { columns: fewer, gapColumns: 1 },
+    { columns: withFigures(LOSS_ALONE, P95), gapColumns: 1 },
   ];
   const fits = ({ columns, gapColumns }: FittingTable) =>
     width === undefined || narrowestWidth(columns, rows, gapColumns) <= width;
