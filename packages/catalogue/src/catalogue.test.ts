@@ -159,19 +159,19 @@ describe("parseCatalogue", () => {
       "a condition on a row that always binds",
       GOOD.replace(
         "obligation: required",
-        "obligation: required\n    conditions: [{ circumstance: vault, is: true, otherwise: no vault }]",
+        "obligation: required\n    conditions: [{ fact: vault, is: true, otherwise: no vault }]",
       ),
       "bad-value",
       'omni-v1.13.yaml: requirements[0].obligation: got "required", want conditional, because the row has conditions',
     ],
     [
-      "an unknown circumstance",
+      "an unknown fact",
       GOOD.replace(
         "obligation: required",
-        "obligation: conditional\n    conditions: [{ circumstance: raining, is: true, otherwise: dry }]",
+        "obligation: conditional\n    conditions: [{ fact: raining, is: true, otherwise: dry }]",
       ),
       "bad-value",
-      'omni-v1.13.yaml: requirements[0].conditions[0].circumstance: got "raining", want one of grpc-tunnel, nodes-pull-directly, media-through-omni, air-gapped, http-proxy, siderolink-member, network-time-security, identity-provider, etcd-backup, vault, siderolink-configured, proxy-environment',
+      'omni-v1.13.yaml: requirements[0].conditions[0].fact: got "raining", want one of grpc-tunnel, nodes-pull-directly, media-through-omni, air-gapped, http-proxy, siderolink-member, network-time-security, identity-provider, etcd-backup, vault, siderolink-configured, proxy-environment',
     ],
     [
       "a difference without evidence",

@@ -2,7 +2,7 @@
 import type { IpFamily, ProxyEndpoint } from "@lifeline/measure";
 import type { Deployment } from "./deployment.ts";
 import type { LearnedRedirect } from "./learned-redirects.ts";
-import type { Circumstance, Origin, Requirement } from "./requirement.ts";
+import type { ConditionFact, Origin, Requirement } from "./requirement.ts";
 
 /** What a node observes about itself. It overrides what the deployment says. */
 export interface NodeFacts {
@@ -64,8 +64,8 @@ export function exemption(row: Requirement, deployment: Deployment, facts: NodeF
     const roles = facts.roles.map((role) => ORIGIN_NAMES[role]).join(" and ") || "neither";
     return { kind: "not-applicable", why: `only ${ORIGIN_NAMES[row.from]} needs it; this node is ${roles}` };
   }
-  for (const { circumstance, is, otherwise } of row.conditions ?? []) {
-    const held = holds(circumstance, deployment, facts);
+  for (const { fact, is, otherwise } of row.conditions ?? []) {
+    const held = holds(fact, deployment, facts);
     if (held === undefined) return UNKNOWN_VERSION;
     if (held !== is) return { kind: "not-applicable", why: otherwise };
   }
@@ -78,9 +78,9 @@ const UNKNOWN_VERSION: Exemption = {
   next: "let the agent read /etc/os-release of the host, or give the node's Talos version",
 };
 
-/** Whether the circumstance holds; undefined if unknown. */
-export function holds(circumstance: Circumstance, deployment: Deployment, facts: NodeFacts): boolean | undefined {
-  switch (circumstance) {
+/** Whether the fact holds; undefined if unknown. */
+export function holds(fact: ConditionFact, deployment: Deployment, facts: NodeFacts): boolean | undefined {
+  switch (fact) {
     case "grpc-tunnel":
       return facts.grpcTunnel ?? deployment.omni.grpcTunnel;
     case "nodes-pull-directly":

@@ -46,9 +46,9 @@ export { matchesPattern, PATTERN_MAX_CHARS } from "./pattern.ts";
 export {
   CHECKS,
   type Check,
-  CIRCUMSTANCES,
-  type Circumstance,
+  CONDITION_FACTS,
   type Condition,
+  type ConditionFact,
   DEPLOYMENT_KINDS,
   type DeploymentKind,
   type Erratum,

@@ -4,7 +4,7 @@ import * as v from "valibot";
 import { flag, host, id, integer, listOf, oneOf, port, record, text, textThat, wildcard } from "./field.ts";
 import {
   CHECKS,
-  CIRCUMSTANCES,
+  CONDITION_FACTS,
   DEPLOYMENT_KINDS,
   differs,
   OBLIGATIONS,
@@ -112,7 +112,7 @@ const requirementFields = record({
   deployments: listOf(oneOf(DEPLOYMENT_KINDS), "deployment kinds", 1),
   obligation: oneOf(OBLIGATIONS),
   conditions: v.exactOptional(
-    listOf(record({ circumstance: oneOf(CIRCUMSTANCES), is: flag, otherwise: text }), "conditions", 1),
+    listOf(record({ fact: oneOf(CONDITION_FACTS), is: flag, otherwise: text }), "conditions", 1),
   ),
   protocol: transport,
   port,

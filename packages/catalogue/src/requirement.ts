@@ -22,7 +22,7 @@ export const OBLIGATIONS = ["required", "optional", "conditional"] as const;
 export type Obligation = (typeof OBLIGATIONS)[number];
 
 /** What a condition may depend on. The deployment and the observations of the node decide. */
-export const CIRCUMSTANCES = [
+export const CONDITION_FACTS = [
   /** WireGuard is carried over gRPC on the Machine API instead of UDP. */
   "grpc-tunnel",
   /** Nodes pull images directly from public registries. */
@@ -48,7 +48,7 @@ export const CIRCUMSTANCES = [
   /** The agent's environment names a proxy for HTTPS. gRPC goes through it too. */
   "proxy-environment",
 ] as const;
-export type Circumstance = (typeof CIRCUMSTANCES)[number];
+export type ConditionFact = (typeof CONDITION_FACTS)[number];
 
 /** Endpoints that the deployment or the node determines. All others are hosts written in the catalogue. */
 export const SERVICES = [
@@ -68,9 +68,9 @@ export const SERVICES = [
 ] as const;
 export type Service = (typeof SERVICES)[number];
 
-/** The row applies only if the circumstance equals `is`. `otherwise` explains to people why it does not apply. */
+/** The row applies only if `fact` equals `is`. `otherwise` explains to people why it does not apply. */
 export interface Condition {
-  readonly circumstance: Circumstance;
+  readonly fact: ConditionFact;
   readonly is: boolean;
   readonly otherwise: string;
 }

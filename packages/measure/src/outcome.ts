@@ -19,8 +19,8 @@
 export const OUTCOME_KINDS = ["answered", "rejected", "lost", "late", "silent", "not-sent", "observed"] as const;
 export type OutcomeKind = (typeof OUTCOME_KINDS)[number];
 
-/** Who must act. `agent`: the measurement itself failed and says nothing about the network. */
-export type Blame = "nobody" | "agent" | "node" | "resolver" | "proxy" | "path" | "peer" | "interception";
+/** Who must act; `none`: no one has to. `agent`: the measurement itself failed and says nothing about the network. */
+export type Blame = "none" | "agent" | "node" | "resolver" | "proxy" | "path" | "peer" | "interception";
 
 /** The part of the attempt in which it ended. */
 export const PHASES = ["plan", "dns", "connect", "tls", "request", "first-byte", "proxy"] as const;
@@ -107,7 +107,7 @@ export const CAUSES = [
 export type Cause = (typeof CAUSES)[number];
 
 const facts = {
-  answered: { kind: "answered", blame: "nobody", cause: "none", meaning: "the endpoint answered as it should" },
+  answered: { kind: "answered", blame: "none", cause: "none", meaning: "the endpoint answered as it should" },
 
   "dns-nxdomain": {
     kind: "not-sent",
@@ -117,7 +117,7 @@ const facts = {
   },
   "dns-nodata": {
     kind: "not-sent",
-    blame: "nobody",
+    blame: "none",
     cause: "dns-nodata",
     meaning: "the name exists, but has no address of this family",
   },
@@ -289,7 +289,7 @@ const facts = {
 
   silent: {
     kind: "silent",
-    blame: "nobody",
+    blame: "none",
     cause: "no-evidence",
     meaning: "sent, nothing came back, and this peer need not answer: no evidence either way",
   },
@@ -355,13 +355,13 @@ const facts = {
 
   "link-alive": {
     kind: "observed",
-    blame: "nobody",
+    blame: "none",
     cause: "none",
     meaning: "the tunnel's interface has received packets since it was last read",
   },
   "link-idle": {
     kind: "observed",
-    blame: "nobody",
+    blame: "none",
     cause: "no-evidence",
     meaning: "too few packets were sent through the tunnel to judge it by the answers",
   },
@@ -447,7 +447,7 @@ const facts = {
   },
   "registry-private": {
     kind: "answered",
-    blame: "nobody",
+    blame: "none",
     cause: "none",
     meaning: "a registry answers and requires credentials, which this agent does not have: its images are not proven",
   },
@@ -459,7 +459,7 @@ const facts = {
   },
   "object-unproven": {
     kind: "rejected",
-    blame: "nobody",
+    blame: "none",
     cause: "object-missing",
     meaning: "a registry answers, and it does not have the image asked for: nothing is known of its other images",
   },
@@ -569,7 +569,7 @@ export function outcomeClassOf(reason: Reason): OutcomeClass {
   const { kind, blame, cause } = facts[reason];
   if (cause === "none" || ANSWERED_AFTER_ALL.includes(reason)) return "good";
   if (kind === "silent") return "silent";
-  if (blame === "agent" || blame === "nobody") return "inconclusive";
+  if (blame === "agent" || blame === "none") return "inconclusive";
   return "bad";
 }
 

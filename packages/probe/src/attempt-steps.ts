@@ -1,7 +1,7 @@
 /**
  * One attempt step by step, for a person who watches it.
  *
- * 1. An attempt that nobody watches makes no text: callers write `world.noteStep?.(…)`.
+ * 1. An attempt that is not traced makes no text: callers write `world.noteStep?.(…)`.
  * 2. A step holds no credential, cookie or query string (S1). Callers pass the parts of a request that are none of
  *    these, and {@link pathOnly} cuts a path.
  * 3. Text of a peer is made visible and bounded here, whoever noted it (S2).

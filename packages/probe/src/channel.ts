@@ -183,10 +183,10 @@ async function socksFault(
   }
 }
 
-/** Blames the proxy, unless the reason blames this agent or nobody: the proxy may have no address of this family. */
+/** Blames the proxy, unless the reason names this agent or no owner: the proxy may have no address of this family. */
 function proxyFault({ reason, phase }: Outcome, trace: Trace): Outcome {
   const { blame } = reasonFacts(reason);
-  if (blame === "agent" || blame === "nobody") return { reason, phase };
+  if (blame === "agent" || blame === "none") return { reason, phase };
   trace.evidence.code ??= "ETIMEDOUT";
   return outcome("proxy-unreachable", "proxy");
 }

@@ -27,7 +27,7 @@ export interface DatagramClocks {
   readonly kernel: KernelClock | undefined;
   /** The owner of the attempt. */
   readonly watch: SilenceWatch;
-  /** Notes a step of the attempt; absent: nobody watches. */
+  /** Notes a step of the attempt; absent: the attempt is not traced. */
   readonly noteStep?: NoteStep;
 }
 

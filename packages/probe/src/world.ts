@@ -37,7 +37,7 @@ export interface ProbeWorld {
   readonly link: LinkWatch;
   /** The owner of the attempt; without one it ends at its threshold. */
   readonly watch: SilenceWatch;
-  /** Notes a step of the one attempt; absent: nobody watches its steps. */
+  /** Notes a step of the one attempt; absent: the attempt is not traced. */
   readonly noteStep?: NoteStep;
   /** Where sysfs and procfs are. */
   readonly sysRoot: string;

@@ -74,8 +74,8 @@ const SELF_METRICS = {
 
 /** Tries to enrol with an invalid token. Resolves when the collector has refused it. */
 export async function failToEnrol({ grpcPort }: Collector, dataDir: string): Promise<void> {
-  const authority = readFileSync(join(dataDir, "identity/ca.pem"), "utf8");
-  const credentials: ChannelCredentials = tlsCredentials({ caPem: authority, caMayBeIntermediate: true });
+  const caPem = readFileSync(join(dataDir, "identity/ca.pem"), "utf8");
+  const credentials: ChannelCredentials = tlsCredentials({ caPem, caMayBeIntermediate: true });
   const client = createRpcClient(enrolPb.EnrolService, `localhost:${grpcPort}`, credentials);
   try {
     await client.unary(

@@ -9,8 +9,8 @@ import { CONFIG_FILE, environmentOf, JOIN_TOKEN_FILE, MAINTENANCE } from "./serv
 import { bytesAt } from "./tree.ts";
 import { readArguments as readVerifyArguments } from "./verify/arguments.ts";
 
-const AUTHORITY = `sha256:${"ab".repeat(32)}`;
-const CONFIG = `# rack 7\ncollector: collector.example.internal:9470\nenrol: { caFingerprint: "${AUTHORITY}" }\n`;
+const CA_FINGERPRINT = `sha256:${"ab".repeat(32)}`;
+const CONFIG = `# rack 7\ncollector: collector.example.internal:9470\nenrol: { caFingerprint: "${CA_FINGERPRINT}" }\n`;
 const TOKEN = "1f2e3d4c.c2VjcmV0LWpvaW4tdG9rZW4";
 
 let directory = "";
@@ -56,12 +56,12 @@ describe("an image for maintenance mode", () => {
   });
 
   it.each([
-    ["no collector", `enrol: { caFingerprint: "${AUTHORITY}" }`, "collector: got none, want host:port"],
+    ["no collector", `enrol: { caFingerprint: "${CA_FINGERPRINT}" }`, "collector: got none, want host:port"],
     ["no fleet CA", "collector: 127.0.0.1:9470", "enrol: got none, want {caFingerprint}"],
     ["nothing", "", "collector: got none, want host:port"],
     [
       "another token's file",
-      `collector: c:1\nenrol: { caFingerprint: "${AUTHORITY}", tokenFile: t }`,
+      `collector: c:1\nenrol: { caFingerprint: "${CA_FINGERPRINT}", tokenFile: t }`,
       "enrol.tokenFile: got it, want it left out: the image brings the token",
     ],
     ["what the agent refuses", `${CONFIG}colector: c:1`, "colector"],

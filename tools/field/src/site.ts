@@ -88,7 +88,7 @@ function isOwn(name: string): boolean {
   return name.endsWith(SITE);
 }
 
-/** An authority that the host is known to have (catalogue, certificate-issuers.yaml). */
+/** A CA that the host is known to have (catalogue, certificate-issuers.yaml). */
 function issuerOf(name: string): string {
   if (/(gcr\.io|googleapis\.com|pkg\.dev)$/.test(name)) return "Google Trust Services";
   return name.endsWith("amazonaws.com") ? "Amazon" : "Let's Encrypt";

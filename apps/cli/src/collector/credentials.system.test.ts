@@ -203,11 +203,11 @@ check: the fingerprint in the collector's log, and that this is the collector's 
 
   it("is refused by a collector without a fleet CA, which says so", async () => {
     const getFleetCa = async () => {
-      throw new RpcError(RpcStatus.FAILED_PRECONDITION, "this collector enrols nobody");
+      throw new RpcError(RpcStatus.FAILED_PRECONDITION, "this collector enrols no agents");
     };
     const { address } = await collector(await listenerOf(fleet), { getFleetCa });
     const said = await runHere(["status", "--collector", address, "--ca-fingerprint", fleet.fingerprint, ...flags]);
-    expect(said.err).toBe(`error: the collector at ${address} cannot do this: this collector enrols nobody\n`);
+    expect(said.err).toBe(`error: the collector at ${address} cannot do this: this collector enrols no agents\n`);
     expect(said.exitCode).toBe(2);
   });
 });

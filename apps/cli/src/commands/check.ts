@@ -149,7 +149,7 @@ function resolverFor(
 function isVersionAssumed(flags: CheckFlags, facts: { readonly talosVersion?: string }, { rows }: Resolution): boolean {
   if (flags.talosVersion !== undefined || facts.talosVersion !== undefined) return false;
   return rows.some(({ requirement: { conditions = [] } }) =>
-    conditions.some(({ circumstance }) => circumstance === "network-time-security"),
+    conditions.some(({ fact }) => fact === "network-time-security"),
   );
 }
 

@@ -37,9 +37,9 @@ function entriesOf(row: Requirement): Entry[] {
     { field: "purpose", value: row.purpose },
     { field: "obligation", value: row.obligation },
     { field: "from", value: `${row.from} (${row.deployments.join(", ")})` },
-    ...(row.conditions ?? []).map(({ circumstance, is, otherwise }) => ({
+    ...(row.conditions ?? []).map(({ fact, is, otherwise }) => ({
       field: "condition",
-      value: `${circumstance} ${is ? "holds" : "does not hold"}; otherwise ${otherwise}`,
+      value: `${fact} ${is ? "holds" : "does not hold"}; otherwise ${otherwise}`,
     })),
     { field: "published", value: published === null ? "not published" : portedText(published) },
     { field: "effective", value: `${effective.value} (${row.port}/${row.protocol})` },

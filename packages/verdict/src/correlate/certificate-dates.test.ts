@@ -80,7 +80,7 @@ describe("a chain with a certificate that has ended", () => {
       'Owner of omni.test: renew the certificate of omni.test. Owner of omni.test: serve the renewed intermediate "CN=Issuing" of "CN=Root" with the server\'s certificate.',
     ],
     [
-      "one, on a node whose clock nobody knows",
+      "one, on a node whose clock is not known",
       { chain: [ended(LEAF), ISSUING, ROOT], node: {} },
       "Owner of omni.test: renew the certificate of omni.test. Node owner: if the node's clock is ahead, correct that instead.",
     ],
@@ -132,7 +132,7 @@ describe("a chain with a certificate that has not begun", () => {
     });
   });
 
-  it("has two readings where nobody knows the node's clock", () => {
+  it("has two readings where the node's clock is not known", () => {
     const { cause, nextStep } = after({ chain: [ahead(LEAF)], node: {}, parts: NOT_YET });
     expect(cause).toBe("clock");
     expect(nextStep).toMatch(

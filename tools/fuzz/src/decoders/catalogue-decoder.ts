@@ -23,7 +23,7 @@ const UDP_ROW = {
   ...ROW,
   id: "wireguard",
   obligation: "conditional",
-  conditions: [{ circumstance: "wireguard-over-udp", is: true, otherwise: "by gRPC" }],
+  conditions: [{ fact: "wireguard-over-udp", is: true, otherwise: "by gRPC" }],
   protocol: "udp",
   place: { kind: "service", service: "siderolink" },
   published: { value: "x", port: 443, protocol: "udp" },

@@ -30,7 +30,7 @@ const INTERCEPTION_INTERMEDIATE = "CN=Zscaler Intermediate Root CA,OU=lab,O=Zsca
 const ISSUER_URL = "http://issuer.lab.test/intermediate.cer";
 
 /** What signs leaves, and the certificates that a server sends after them. */
-export interface Authority {
+export interface LabCa {
   readonly signer: Signer;
   /** Whether its leaves say where its certificate can be had, as public CAs' must (CA/Browser Forum BR §7.1.2.7.7). */
   readonly isPublic: boolean;
@@ -48,7 +48,7 @@ export interface Leaf {
 
 /** What a leaf should be like. */
 export interface LeafOptions {
-  readonly issuer: Authority;
+  readonly issuer: LabCa;
   /** DNS names or IP literals. */
   readonly names: readonly string[];
   readonly validity: keyof typeof VALIDITY_DAYS;
@@ -63,17 +63,17 @@ export interface LabCas {
   readonly interceptionRootPem: string;
   /** The root that `untrusted` certificates end at. */
   readonly privateRootPem: string;
-  readonly interception: Authority;
-  readonly private: Authority;
+  readonly interception: LabCa;
+  readonly private: LabCa;
   /** The intermediate under the public root that bears `organisation`. */
-  publicIssuer(organisation: string): Promise<Authority>;
+  publicIssuer(organisation: string): Promise<LabCa>;
   issue(options: LeafOptions): Promise<Leaf>;
 }
 
 /** Makes the CAs; a few signatures, no file, no network. */
 export async function createLabCas(clock: Clock): Promise<LabCas> {
   const publicRoot = await createRoot(clock, `CN=Lifeline lab public root,OU=lab,O=${LAB_ISSUER}`);
-  const privateRoot = await createRoot(clock, "CN=Private CA that nobody was told of,OU=lab,O=Lifeline lab private");
+  const privateRoot = await createRoot(clock, "CN=Private CA that no client trusts,OU=lab,O=Lifeline lab private");
   const interceptionRoot = await createRoot(clock, INTERCEPTION_ROOT);
   // All leaves share one key pair: making an RSA key takes tenths of a second, and the lab needs no secrecy.
   const leafKeys = { ec: newKeys("ec"), rsa: newKeys("rsa") };
@@ -90,17 +90,12 @@ export async function createLabCas(clock: Clock): Promise<LabCas> {
 }
 
 /** Makes a root of a name of its own. */
-export async function createRoot(clock: Clock, subject: string): Promise<Authority> {
+export async function createRoot(clock: Clock, subject: string): Promise<LabCa> {
   const { certPem, ...signer } = await makeCa({ subject, pathLength: 1, ...caValidity(clock) });
   return { signer, isPublic: false, chainPem: certPem };
 }
 
-async function createIntermediate(
-  clock: Clock,
-  root: Authority,
-  subject: string,
-  isPublic: boolean,
-): Promise<Authority> {
+async function createIntermediate(clock: Clock, root: LabCa, subject: string, isPublic: boolean): Promise<LabCa> {
   const options = { subject, pathLength: 0, issuer: root.signer, ...caValidity(clock) };
   const { certPem, ...signer } = await makeCa(options);
   return { signer, isPublic, chainPem: certPem };

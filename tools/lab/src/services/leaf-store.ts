@@ -1,5 +1,5 @@
 /** Certificates made on demand, by kind and name; the least recently used is evicted first. */
-import { type Authority, LAB_ISSUER, type LabCas, type Leaf } from "./lab-cas.ts";
+import { LAB_ISSUER, type LabCa, type LabCas, type Leaf } from "./lab-cas.ts";
 import { sameName } from "./mode-table.ts";
 import type { TlsMode } from "./modes.ts";
 
@@ -44,7 +44,7 @@ export function leafKindOf(mode: TlsMode): LeafKind {
 /** Creates the store; `issuers` names the organisation that certifies a name, where it is not the lab's own. */
 export function createLeafStore(cas: LabCas, issuers: ReadonlyMap<string, string>): LeafStore {
   const leaves = new Map<string, Promise<Leaf>>();
-  const intermediates = new Map<string, Promise<Authority>>();
+  const intermediates = new Map<string, Promise<LabCa>>();
 
   /** As many as `issuers` has organisations, and the lab's. */
   const issuerOf = (name: string) => {
