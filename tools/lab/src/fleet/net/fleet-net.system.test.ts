@@ -91,6 +91,18 @@ describe.skipIf(able !== true)(`hosts${why}`, () => {
     await expect(node.writeFile("/etc/passwd", "")).rejects.toMatchObject({ code: "bad-input" });
   });
 
+  it("reports the end of a process that was stopped and continued", async () => {
+    const { node } = stage();
+    for (let round = 0; round < 20; round += 1) {
+      const sleeper = node.spawn("sh", ["-c", "echo up; exec sleep 0.1"]);
+      await sleeper.hasSaid("up");
+      sleeper.signal("SIGSTOP");
+      await pause(clock, 30);
+      sleeper.signal("SIGCONT");
+      expect(await sleeper.ended).toEqual({ status: 0, signal: null });
+    }
+  });
+
   it("says how a command failed", async () => {
     await expect(stage().node.run("ip", ["link", "show", "none"])).rejects.toMatchObject({ code: "command-failed" });
   });

@@ -7,6 +7,7 @@
  * 3. It ends with its host, however the host ends.
  */
 import { type ChildProcessByStdio, spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import type { Readable, Writable } from "node:stream";
 import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
 import { LabError } from "../../lab-error.ts";
@@ -49,7 +50,7 @@ export interface HostProcess {
    * before.
    */
   hasSaid(text: string, withinMs?: number): Promise<void>;
-  /** Sends a signal to the whole group; nothing happens when it has ended. */
+  /** Sends a signal to the whole group; nothing happens when it has ended. SIGCONT also wakes what enters the host. */
   signal(signal: NodeJS.Signals): void;
   /** Resolves when it has ended and its streams are closed. Never rejects. */
   readonly ended: Promise<ProcessEnding>;
@@ -60,6 +61,8 @@ export interface HostProcess {
 const PRINTED_MAX_CHARS = 65_536;
 /** How long a process may take to end after SIGTERM before it is killed, ms. */
 const POLITE_MS = 3_000;
+/** How often it is looked whether a continued process runs, ms. */
+const CONTINUED_LOOK_MS = 20;
 /** How long a process has to come up, ms, on a busy machine. */
 const READY_MAX_MS = 20_000;
 
@@ -105,6 +108,15 @@ function follow(
       if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
     }
   };
+  // nsenter stops itself when its child stops. It may learn of the stop after SIGCONT, and would then never report the
+  // child's end. It waits for the child ("S") once it is past that.
+  let latest: NodeJS.Signals | undefined;
+  const resume = async () => {
+    while (ending === undefined && latest === "SIGCONT" && !(await isWaiting(groupId))) {
+      send("SIGCONT");
+      await pause(clock, CONTINUED_LOOK_MS);
+    }
+  };
   const failed = (how: string) => {
     const words = complained().trim().slice(-400) || printed().trim().slice(-400);
     return new LabError("command-failed", `${name}: ${how}${words === "" ? "" : `: ${words}`}`);
@@ -117,7 +129,11 @@ function follow(
     stderr: child.stderr,
     printed,
     complained,
-    signal: send,
+    signal(signal) {
+      latest = signal;
+      send(signal);
+      if (signal === "SIGCONT") void resume();
+    },
     ended,
     async hasSaid(text, withinMs = READY_MAX_MS) {
       const said = () => printed().includes(text) || complained().includes(text);
@@ -138,6 +154,12 @@ function follow(
       return how;
     },
   };
+}
+
+/** Whether a process waits for an event, by its state in proc_pid_stat(5); true where it has ended. */
+async function isWaiting(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, "latin1").catch(() => ") S");
+  return stat.slice(stat.lastIndexOf(")") + 2).startsWith("S");
 }
 
 function keep(stream: Readable): () => string {
