@@ -3,6 +3,7 @@ import type { IpFamily, ProxyEndpoint } from "@lifeline/measure";
 import type { Deployment } from "./deployment.ts";
 import type { LearnedRedirect } from "./learned-redirects.ts";
 import type { ConditionFact, Origin, Requirement } from "./requirement.ts";
+import { isSince, readTalosVersion } from "./talos-version.ts";
 
 /** What a node observes about itself. It overrides what the deployment says. */
 export interface NodeFacts {
@@ -118,15 +119,13 @@ export function isConfiguredToJoin({
 }
 
 /**
- * First minor of Talos 1 that uses NTS with its default time server. With configured servers it uses plain NTP unless
+ * First version of Talos that uses NTS with its default time server. With configured servers it uses plain NTP unless
  * `useNTS` is set (siderolabs/docs talos/v1.14/networking/configuration/time.mdx).
  */
-const NTS_SINCE_MINOR = 14;
+const NTS_SINCE = [1, 14, 0] as const;
 
 function speaksNts(deployment: Deployment, facts: NodeFacts): boolean | undefined {
   if (deployment.network.timeServers.length > 0) return deployment.network.networkTimeSecurity;
-  const parts = /^v?(\d{1,4})\.(\d{1,4})\b/.exec(facts.talosVersion ?? "");
-  if (parts === null) return undefined;
-  const major = Number(parts[1]);
-  return major > 1 || (major === 1 && Number(parts[2]) >= NTS_SINCE_MINOR);
+  const version = readTalosVersion(facts.talosVersion);
+  return version === undefined ? undefined : isSince(version, NTS_SINCE);
 }

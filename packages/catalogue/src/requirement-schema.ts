@@ -1,5 +1,12 @@
 /** The strict schema of a row: it refuses unknown keys, bounds every field, and checks the rules between fields. */
-import { isGrpcMethod, isRegistryObject, isRequestPath, matchesWildcard, TARGET_TEXT_WANTED } from "@lifeline/measure";
+import {
+  isGrpcMethod,
+  isRegistryObject,
+  isRequestPath,
+  matchesWildcard,
+  PROXY_SCHEMES,
+  TARGET_TEXT_WANTED,
+} from "@lifeline/measure";
 import * as v from "valibot";
 import { flag, host, id, integer, listOf, oneOf, port, record, text, textThat, wildcard } from "./field.ts";
 import {
@@ -15,6 +22,7 @@ import {
   type Requirement,
   SERVICES,
 } from "./requirement.ts";
+import { readTalosVersion } from "./talos-version.ts";
 
 const transport = oneOf(["tcp", "udp"]);
 
@@ -102,6 +110,8 @@ const probePlan = v.variant(
   "one of tcp, tls, http, registry, grpc, dns, udp, stamp, link, mtu, ntp, nts",
 );
 
+const talosVersion = textThat((value) => readTalosVersion(value) !== undefined, "a version of Talos such as v1.11.3");
+
 const evidence = (least: number) => listOf(text, "sources", least);
 
 const requirementFields = record({
@@ -119,6 +129,9 @@ const requirementFields = record({
   place,
   operator: v.exactOptional(oneOf(OPERATORS)),
   inspectionBreaks: v.exactOptional(text),
+  proxyKinds: v.exactOptional(
+    listOf(record({ scheme: oneOf(PROXY_SCHEMES), since: v.exactOptional(talosVersion) }), "kinds of proxy", 1),
+  ),
   published: v.nullable(record({ value: text, port: v.exactOptional(port), protocol: v.exactOptional(transport) })),
   effective: record({ value: text, evidence: evidence(0) }),
   errata: v.exactOptional(

@@ -5,7 +5,7 @@
  * 2. `protocol`, `port` and `place` are the effective ones. They are measured and judged.
  * 3. If both differ, or nothing is published, `effective.evidence` gives the reasons for the effective value.
  */
-import type { GrpcExpectation, HttpExpectation } from "@lifeline/measure";
+import type { GrpcExpectation, HttpExpectation, ProxyScheme } from "@lifeline/measure";
 
 /** Who opens the connection. */
 export const ORIGINS = ["omni-host", "talos-node"] as const;
@@ -148,6 +148,13 @@ export type Check = (typeof CHECKS)[number];
 export const OPERATORS = ["site", "third-party"] as const;
 export type Operator = (typeof OPERATORS)[number];
 
+/** A kind of proxy that a row's client supports. */
+export interface ProxyKind {
+  readonly scheme: ProxyScheme;
+  /** First version of Talos whose client supports it, such as v1.11.3. Absent: all do. */
+  readonly since?: string;
+}
+
 /** What the document prints. */
 export interface Published {
   readonly value: string;
@@ -187,6 +194,11 @@ export interface Requirement {
    * declared inspection is no fault.
    */
   readonly inspectionBreaks?: string;
+  /**
+   * Kinds of proxy that the row's client supports. It asks a proxy of another kind by CONNECT in cleartext. Absent: all
+   * kinds, as Go's net/http does.
+   */
+  readonly proxyKinds?: readonly ProxyKind[];
   readonly published: Published | null;
   readonly effective: { readonly value: string; readonly evidence: readonly string[] };
   readonly errata?: readonly Erratum[];

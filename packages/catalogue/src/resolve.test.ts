@@ -1,3 +1,4 @@
+import { PROXY_SCHEMES, type ProxyScheme } from "@lifeline/measure";
 import { CA_PEM as CA } from "@lifeline/measure/testing";
 import { describe, expect, it } from "vitest";
 import { loadCatalogue } from "./bundled.ts";
@@ -676,6 +677,54 @@ describe("resolve, by observations of the node", () => {
     const proxied = through.targets.filter((target) => target.proxy !== undefined);
     expect(proxied.map(({ id }) => id).every((id) => id.endsWith(`|via ${scheme}://10.0.0.8:3128`))).toBe(true);
     expect(proxied.length).toBeGreaterThan(0);
+  });
+
+  describe("for a row whose client supports some kinds of proxy alone", () => {
+    const site = yaml(`egress: { caPem: ${JSON.stringify(CA)} }`);
+    const rowThrough = (id: string, scheme: ProxyScheme, talosVersion?: string) => {
+      const https = { scheme, host: "10.0.0.8", port: 3_128 };
+      const facts = { ...configured, proxy: { https, noProxy: [] } };
+      return targets(row(id, site, { ...facts, ...(talosVersion === undefined ? {} : { talosVersion }) }));
+    };
+    const proxiesOf = (id: string, scheme: ProxyScheme, talosVersion?: string) =>
+      rowThrough(id, scheme, talosVersion).targets.flatMap(({ proxy: via }) => (via === undefined ? [] : [via]));
+
+    it.each<[ProxyScheme, string | undefined, boolean]>([
+      ["http", "v1.9.0", true],
+      ["https", "v1.13.0", true],
+      ["https", "1.11.3", true],
+      ["https", "v1.11.2", false],
+      ["https", "v1.9.6", false],
+      ["https", undefined, true],
+      ["socks5", "v1.14.0-alpha.1", true],
+      ["socks5", "v1.11.1", true],
+      ["socks5", "v1.11.0", false],
+      ["socks5h", "v1.14.0", false],
+      ["socks5h", undefined, false],
+    ])("measures %s with Talos %s as its client dials: as the scheme says, %s", (scheme, version, isSupported) => {
+      for (const id of ["machine-api", "node-discovery"]) {
+        const found = proxiesOf(id, scheme, version);
+        expect(found.length).toBeGreaterThan(0);
+        expect(found.every(({ cleartextConnect }) => (cleartextConnect === undefined) === isSupported)).toBe(true);
+        expect(found.every(({ trust }) => (trust === undefined) === (scheme !== "https" || !isSupported))).toBe(true);
+        const note = rowThrough(id, scheme, version).notes.filter((one) => one.includes("in cleartext"));
+        expect(note).toHaveLength(isSupported && (version !== undefined || scheme === "http") ? 0 : 1);
+      }
+    });
+
+    it("names the proxy and the kinds in its note", () => {
+      expect(rowThrough("machine-api", "https", "v1.10.0").notes).toContain(
+        "Talos asks https://10.0.0.8:3128 for this endpoint by CONNECT in cleartext, and so does this row: its client supports http://, socks5:// since v1.11.1, https:// since v1.11.3",
+      );
+    });
+
+    it.each(["node-ghcr", "api-endpoint"])("asks for %s as the scheme says, as Go's net/http does", (id) => {
+      for (const scheme of PROXY_SCHEMES) {
+        expect(proxiesOf(id, scheme, "v1.9.0").every(({ cleartextConnect }) => cleartextConnect === undefined)).toBe(
+          true,
+        );
+      }
+    });
   });
 
   it("trusts the deployment's CA for an https proxy, its own or the node's, and for no other", () => {

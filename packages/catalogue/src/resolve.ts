@@ -30,6 +30,7 @@ import { documentedHosts } from "./documented-hosts.ts";
 import { firstOfPrefix, isLoopback } from "./endpoint.ts";
 import { coversPrefix, httpsProxyFor, isProxied } from "./no-proxy.ts";
 import { isPublicWithSaas, type Located, locate, type Spot, serviceSpots, tunnelPrefix } from "./place.ts";
+import { askedBy } from "./proxy-client.ts";
 import type { Check, ProbePlan, Requirement, Service, TrustSource } from "./requirement.ts";
 import { type SiteFacts, siteFactsOf } from "./site-facts.ts";
 
@@ -211,14 +212,14 @@ function targetRow(
       notes.push(`${plan.probe} is not measured: the deployment names no ${plan.to ?? "endpoint"}`);
     const asked = plan.probe === "dns" ? askedName(plan, requirement.port, deployment, facts) : plan;
     for (const spot of spots) {
-      const proxy = proxyOf(requirement, spot, deployment, facts);
+      const proxy = proxyOf(requirement, spot, surroundings, notes);
       for (const recordType of recordTypesOf(plan, facts)) {
         const aim = { ...surroundings, requirement, plan: asked, spot, proxy, recordType };
         addTargets(aim, aimed);
       }
     }
   }
-  notes.push(...addRedirects(requirement, located.spots, surroundings, aimed));
+  addRedirects(requirement, located.spots, surroundings, aimed, notes);
   if (targets.size > 0 && targets.size === compared.size) return onlyCompared(requirement);
   if (targets.size > 0) {
     return {
@@ -250,21 +251,21 @@ const REDIRECT_PROBES: readonly ProbePlan[] = [
 /** Port of redirects (learned-redirects.ts). */
 const HTTPS_PORT = 443;
 
-/** Adds the hosts that this row's endpoints redirect to. Returns notes for people. */
+/** Adds the hosts that this row's endpoints redirect to, with notes for people. */
 function addRedirects(
   requirement: Requirement,
   spots: readonly Spot[],
   surroundings: Surroundings,
   aimed: Aimed,
-): readonly string[] {
-  const { deployment, facts } = surroundings;
-  return redirectSpots(requirement, spots, facts).map((spot) => {
-    const proxy = proxyOf(requirement, spot, deployment, facts);
+  notes: string[],
+): void {
+  for (const spot of redirectSpots(requirement, spots, surroundings.facts)) {
+    const proxy = proxyOf(requirement, spot, surroundings, notes);
     for (const plan of REDIRECT_PROBES) {
       addTargets({ ...surroundings, requirement, plan, spot, proxy, recordType: undefined }, aimed);
     }
-    return `${spot.host} is measured, because an endpoint of this row redirects to it`;
-  });
+    notes.push(`${spot.host} is measured, because an endpoint of this row redirects to it`);
+  }
 }
 
 /** The hosts that this row's endpoints redirect to. Those of a mirror are the site's, and trust the mirror's CA. */
@@ -346,8 +347,22 @@ interface Aimed {
   readonly skipped: Map<string, Skipped>;
 }
 
-/** The proxy for HTTPS to the endpoint: the node's own, else the site's for public endpoints. */
+/** The proxy for HTTPS to the endpoint, as the row's client asks it. Adds what people should know of it to `notes`. */
 function proxyOf(
+  requirement: Requirement,
+  spot: Spot,
+  { deployment, facts }: Surroundings,
+  notes: string[],
+): ProxyEndpoint | undefined {
+  const named = namedProxy(requirement, spot, deployment, facts);
+  if (named === undefined) return undefined;
+  const { proxy, note } = askedBy(requirement, named, facts.talosVersion);
+  if (note !== undefined && !notes.includes(note)) notes.push(note);
+  return withTrust(proxy, deployment.egress.caPem);
+}
+
+/** The node's own proxy, else the site's for public endpoints. */
+function namedProxy(
   requirement: Requirement,
   spot: Spot,
   { egress, kind }: Deployment,
@@ -355,15 +370,14 @@ function proxyOf(
 ): ProxyEndpoint | undefined {
   const { place } = requirement;
   if (!mayBeProxied(requirement, spot)) return undefined;
-  if (proxy !== undefined) return withTrust(httpsProxyFor(spot.host, spot.port, proxy), egress.caPem);
+  if (proxy !== undefined) return httpsProxyFor(spot.host, spot.port, proxy);
   const isPublic = !spot.mirror && (place.kind !== "service" || (kind === "saas" && isPublicWithSaas(place.service)));
-  const { httpProxy } = egress;
-  return isPublic ? withTrust(httpProxy, egress.caPem) : undefined;
+  return isPublic ? egress.httpProxy : undefined;
 }
 
 /** The proxy with the CA that the deployment names for its certificate. */
-function withTrust(proxy: ProxyEndpoint | undefined, caPem: string | undefined): ProxyEndpoint | undefined {
-  if (proxy?.scheme !== "https" || caPem === undefined) return proxy;
+function withTrust(proxy: ProxyEndpoint, caPem: string | undefined): ProxyEndpoint {
+  if (proxy.scheme !== "https" || proxy.cleartextConnect || caPem === undefined) return proxy;
   return { ...proxy, trust: { kind: "private", caPem } };
 }
 

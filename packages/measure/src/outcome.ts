@@ -331,7 +331,7 @@ const facts = {
     kind: "not-sent",
     blame: "proxy",
     cause: "proxy",
-    meaning: "the proxy could not be reached",
+    meaning: "the proxy could not be reached, or did not answer as a proxy",
   },
   "proxy-refused": {
     kind: "not-sent",

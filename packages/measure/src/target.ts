@@ -172,6 +172,11 @@ export interface ProxyEndpoint {
   readonly port: number;
   /** For https: where the proxy's own chain must end. Absent: at the public roots. */
   readonly trust?: Trust;
+  /**
+   * Whether it is asked by CONNECT in cleartext whatever its scheme, because the measured service's own client asks it
+   * so. Never with `trust`. Absent: no.
+   */
+  readonly cleartextConnect?: true;
 }
 
 /** One thing to measure from one node. */

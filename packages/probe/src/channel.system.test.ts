@@ -138,6 +138,7 @@ describe("an attempt through a proxy", () => {
     ["forbids", "HTTP/1.1 403 Forbidden\r\ncontent-length: 5\r\n\r\nnever", "proxy-refused", 403],
     ["cannot reach the target", "HTTP/1.0 502 Bad Gateway\r\n\r\n", "proxy-refused", 502],
     ["gives no reason phrase", "HTTP/1.1 503\r\n\r\n", "proxy-refused", 503],
+    ["opens by a status that Go does not take", "HTTP/1.1 204 No Content\r\n\r\n", "proxy-refused", 204],
     ["redirects", "HTTP/1.1 302 Found\r\nlocation: http://portal.test/\r\n\r\n", "proxy-refused", 302],
   ])("judges a proxy that %s", async (_, answer, reason, proxyStatus) => {
     await using proxy = await tcpPeer((client) => client.once("data", () => client.end(answer)));
@@ -296,6 +297,22 @@ describe("an attempt through a proxy over TLS", () => {
     await using reset = await tcpPeer((client) => client.once("data", () => client.resetAndDestroy()));
     expect((await through(reset.port, tls, 9, trust)).outcome.reason).toBe("proxy-unreachable");
   });
+
+  it.each(["https", "socks5", "socks5h"] as const)(
+    "asks a proxy of the kind %s in cleartext where it must",
+    async (scheme) => {
+      const proxy = { scheme, host: "127.0.0.1", cleartextConnect: true } as const;
+      const at = (port: number) =>
+        probe(targetOf(http("1.1"), { port: clear.port, host: "localhost", proxy: { ...proxy, port } }), worldOf());
+      await using clear = await listening(createServer(ok));
+      await using plain = await proxyPeer();
+      const sample = await at(plain.port);
+      expect(sample.outcome.reason).toBe("answered");
+      expect(sample.evidence.proxy).toBe(`${scheme}://127.0.0.1:${plain.port}`);
+      await using secured = await tlsProxy();
+      expect((await at(secured.port)).outcome).toEqual({ reason: "proxy-unreachable", phase: "proxy" });
+    },
+  );
 
   it("leaves no connection to the proxy open (S2)", async () => {
     const closed: Promise<unknown>[] = [];

@@ -34,6 +34,9 @@ import type { ProbeWorld } from "./world.ts";
  */
 const SYN_THRESHOLD_MS = 950;
 
+/** The one status of an open tunnel for Go's net/http and for Talos's dialer; RFC 9110 §9.3.6 allows each of 2xx. */
+const TUNNEL_OPEN = 200;
+
 /** RFC 9110 §15.5.8. */
 const PROXY_AUTHENTICATION_REQUIRED = 407;
 
@@ -95,18 +98,19 @@ async function connectTo(world: ProbeWorld, target: Target, trace: Trace): Promi
 /** A connection to the target through `proxy`. */
 async function tunnel(world: ProbeWorld, target: Target, proxy: ProxyEndpoint, trace: Trace): Promise<Channel> {
   trace.evidence.proxy = proxyName(proxy);
-  world.noteStep?.("proxy", `through ${proxyName(proxy)}`);
+  world.noteStep?.("proxy", `through ${proxyName(proxy)}${proxy.cleartextConnect ? ", asked in cleartext" : ""}`);
   const connected = await connectTo(world, { ...target, host: proxy.host, port: proxy.port }, trace);
   // The addresses and the round trip are the proxy's, not the endpoint's.
   delete trace.evidence.answers;
   trace.rtt = undefined;
   if (connected.kind === "ended") return ended(proxyFault(connected.outcome, trace));
-  const secured = proxy.scheme === "https" ? await secureProxy(world, connected, proxy, trace) : connected;
+  const scheme = proxy.cleartextConnect ? "http" : (proxy.scheme ?? "http");
+  const secured = scheme === "https" ? await secureProxy(world, connected, proxy, trace) : connected;
   if (secured.kind === "ended") {
     closeChannel(connected);
     return secured;
   }
-  const asksSocks = proxy.scheme === "socks5" || proxy.scheme === "socks5h";
+  const asksSocks = scheme === "socks5" || scheme === "socks5h";
   const fault = await (asksSocks ? socksFault : connectFault)(world, secured, target, trace);
   if (fault === undefined) return secured;
   closeChannel(secured);
@@ -201,7 +205,7 @@ function judgeTunnel(tunnelled: Tunnelled | Expired, deadline: Deadline, trace: 
   const { status, authentication } = tunnelled;
   trace.evidence.proxyStatus = status;
   if (status === PROXY_AUTHENTICATION_REQUIRED) return authFault(authentication, trace);
-  if (status < 200 || status > 299) return outcome("proxy-refused", "proxy");
+  if (status !== TUNNEL_OPEN) return outcome("proxy-refused", "proxy");
   return inTime(deadline, trace);
 }
 

@@ -20,7 +20,7 @@ export interface ProxyCredentials {
 export type Tunnelled =
   | {
       readonly kind: "status";
-      /** 200–299: the socket now leads to the target. */
+      /** 200: the socket now leads to the target. */
       readonly status: number;
       /** The kinds of authentication that it accepts, such as Basic or NTLM, as it names them. */
       readonly authentication: readonly string[];

@@ -476,6 +476,7 @@ const target: fc.Arbitrary<Target> = fc
             scheme: fc.constantFrom("socks5" as const, "socks5h" as const),
             host,
             port: fc.integer({ min: 1, max: 65_535 }),
+            cleartextConnect: fc.constant(true as const),
           },
           { requiredKeys: ["host", "port"] },
         ),
@@ -621,6 +622,13 @@ describe("plans", () => {
       "proxy.scheme",
       "socks4",
       "one of http, https, socks5, socks5h",
+    ],
+    [
+      "a trust for a proxy that is asked in cleartext",
+      { ...tls({}), proxy: { scheme: "https", host: "p", port: 1, trust: { kind: 1 }, cleartextConnect: true } },
+      "proxy.cleartext_connect",
+      "a trust",
+      "one or the other",
     ],
     [
       "a proxy with a space",

@@ -128,8 +128,9 @@ function targetInit(target: Target, caPems: string[]): TargetInit {
   };
 }
 
-function proxyInit({ scheme = "http", host, port, trust }: ProxyEndpoint, caPems: string[]) {
-  return { scheme, host, port, ...(trust === undefined ? {} : { trust: trustInit(trust, caPems) }) };
+function proxyInit({ scheme = "http", host, port, trust, cleartextConnect }: ProxyEndpoint, caPems: string[]) {
+  const given = trust === undefined ? {} : { trust: trustInit(trust, caPems) };
+  return { scheme, host, port, cleartextConnect: cleartextConnect === true, ...given };
 }
 
 function trustInit(trust: Trust, caPems: string[]) {
@@ -314,11 +315,13 @@ function proxyFromWire(
   const scheme = oneOf(`${field}.scheme`, wire.scheme, PROXY_SCHEMES);
   const trust = trustFromWire(`${field}.trust`, wire.trust, caPems);
   if (trust !== undefined && scheme !== "https") refuse(`${field}.trust`, "a trust", `none for ${scheme}`);
+  if (trust !== undefined && wire.cleartextConnect) refuse(`${field}.cleartext_connect`, "a trust", "one or the other");
   return {
     ...(scheme === "http" ? {} : { scheme }),
     host: readHost(`${field}.host`, wire.host),
     port: readPort(`${field}.port`, wire.port),
     ...(trust === undefined ? {} : { trust }),
+    ...(wire.cleartextConnect ? { cleartextConnect: true } : {}),
   };
 }
 

@@ -2,7 +2,7 @@
 import type { ExpectedRow, FieldCase } from "./field-case.ts";
 import { OMNI, SITE } from "./field-case.ts";
 import { LINK_RESOLVER, NODE_INTERFACE, WORLD } from "./field-net.ts";
-import { PORTS } from "./site.ts";
+import { PORTS, PRIVATE_ROOT } from "./site.ts";
 
 const PROXY = `proxy.${SITE}`;
 const MIRROR = `mirror.${SITE}`;
@@ -110,6 +110,11 @@ const NAMES_CASES: readonly FieldCase[] = [
 const PROXY_ZONE = { ...OMNI_ZONE, [PROXY]: [WORLD.proxy[4]], "ghcr.io": PUBLIC };
 const NO_PROXY = `.${SITE},fdae::/64`;
 
+/** The deployment has the CA of the site's own proxy. */
+const SITE_PROXY_CA = { egress: { nodesPullDirectly: false, caFile: PRIVATE_ROOT } };
+/** Of a row whose client asks a proxy of this kind in cleartext. */
+const CLEARTEXT_FAILS = { verdict: "unmet", cause: "proxy", owner: "Node owner" } as const;
+
 const PROXY_CASES: readonly FieldCase[] = [
   {
     name: "05-proxy-credentials",
@@ -154,6 +159,47 @@ const PROXY_CASES: readonly FieldCase[] = [
     deployment: PULLS,
     environment: { HTTPS_PROXY: `socks5://${PROXY}:${PORTS.socks}`, NO_PROXY },
     expected: [...OMNI_MET, { requirement: "node-ghcr", probe: "tls", verdict: "met" }],
+  },
+  {
+    name: "06-socks-proxy-to-omni",
+    what: "Omni behind a SOCKS 5 proxy, which Talos's own dialer supports",
+    zone: PROXY_ZONE,
+    environment: { HTTPS_PROXY: `socks5://${PROXY}:${PORTS.socks}`, NO_PROXY: "fdae::/64" },
+    expected: OMNI_MET,
+  },
+  {
+    name: "06-socks5h-proxy-to-omni",
+    what: "the same as socks5h, which container images support and Talos's own dialer does not",
+    zone: PROXY_ZONE,
+    deployment: PULLS,
+    environment: { HTTPS_PROXY: `socks5h://${PROXY}:${PORTS.socks}`, NO_PROXY: "fdae::/64" },
+    expected: [
+      { requirement: "machine-api", probe: "tls", ...CLEARTEXT_FAILS, names: "socks5:// (Talos v1.11.1 or later)" },
+      { requirement: "machine-api", probe: "grpc", verdict: "unmet", cause: "proxy" },
+      { requirement: "api-endpoint", probe: "http", verdict: "met" },
+      { requirement: "node-ghcr", probe: "tls", verdict: "met" },
+    ],
+  },
+  {
+    name: "06-https-proxy-to-omni",
+    what: "Omni behind a proxy that speaks TLS, with the site's CA, which Talos's own dialer supports",
+    zone: PROXY_ZONE,
+    deployment: SITE_PROXY_CA,
+    environment: { HTTPS_PROXY: `https://${PROXY}:${PORTS.tlsProxy}`, NO_PROXY: "fdae::/64" },
+    expected: OMNI_MET,
+  },
+  {
+    name: "06-https-proxy-to-omni-old-talos",
+    what: "the same with a Talos whose dialer asks that proxy in cleartext",
+    node: { talosVersion: "v1.10.5" },
+    zone: PROXY_ZONE,
+    deployment: SITE_PROXY_CA,
+    environment: { HTTPS_PROXY: `https://${PROXY}:${PORTS.tlsProxy}`, NO_PROXY: "fdae::/64" },
+    expected: [
+      { requirement: "machine-api", probe: "tls", ...CLEARTEXT_FAILS, names: "https:// (Talos v1.11.3 or later)" },
+      { requirement: "machine-api", probe: "grpc", verdict: "unmet", cause: "proxy" },
+      { requirement: "api-endpoint", probe: "http", verdict: "met" },
+    ],
   },
   {
     name: "06-unsupported-proxy",

@@ -115,6 +115,7 @@ const target = mapping({
       host: identifier,
       port: number,
       trust: v.exactOptional(trust),
+      cleartextConnect: v.exactOptional(v.literal(true, "true")),
     }),
   ),
   inTunnel: v.exactOptional(v.literal(true, "true")),

@@ -1,6 +1,16 @@
+import type { Evidence, Reason } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
 import type { Entry } from "../entry.ts";
-import { type EntryParts, entryOf, NOW_MS, rememberedOf, TCP, TLS, targetOf } from "../testing/judgement-fixture.ts";
+import {
+  type EntryParts,
+  entryOf,
+  NOW_MS,
+  rememberedOf,
+  requirementOf,
+  TCP,
+  TLS,
+  targetOf,
+} from "../testing/judgement-fixture.ts";
 import { withProxyPath } from "./proxy-path.ts";
 
 const proxy = { host: "proxy.test", port: 3_128 };
@@ -111,5 +121,46 @@ describe("a proxy that cannot be used", () => {
 
   it("keeps its step otherwise", () => {
     expect(after("ECONNREFUSED").nextStep).toBe("Do.");
+  });
+});
+
+describe("a proxy that the service's client asks in cleartext", () => {
+  const kinds = {
+    ...requirementOf("r"),
+    proxyKinds: [{ scheme: "http" }, { scheme: "https", since: "v1.11.3" }] as const,
+  };
+  const asked = { scheme: "https", host: "proxy.test", port: 3_129, cleartextConnect: true } as const;
+  const { cleartextConnect: _, ...understood } = asked;
+  const failing = (reason: Reason, evidence: Evidence, requirement = kinds) => {
+    const own = { reason, seen: rememberedOf(reason, NOW_MS, evidence) };
+    return entryOf(targetOf(TLS, { proxy: asked }), { verdict: "unmet", cause: "proxy", own, requirement });
+  };
+  const reset = failing("proxy-unreachable", { code: "ECONNRESET" });
+  const silent = failing("proxy-unreachable", { code: "ETIMEDOUT" });
+  const works = entryOf(targetOf(TLS, { host: "ghcr.io", proxy: understood }));
+
+  it.each<[string, Entry, Entry[]]>([
+    ["ends the connection", reset, []],
+    ["answers 400", failing("proxy-refused", { proxyStatus: 400 }), []],
+    ["is silent, and answers others that ask it as its kind", silent, [works]],
+    ["ends the connection, where the direct path works", reset, [entryOf(targetOf(TLS))]],
+  ])("names the kinds that help where it %s", (_, entry, others) => {
+    const { evidence, nextStep, cause } = withProxyPath(entry, [entry, ...others]);
+    expect(cause).toBe("proxy");
+    expect(evidence).toBe(
+      "Seen. https://proxy.test:3129 takes the connection, and does not understand CONNECT in cleartext.",
+    );
+    expect(nextStep).toBe(
+      "Node owner: name a proxy of http://, https:// (Talos v1.11.3 or later) in HTTPS_PROXY, because Talos supports no other kind for omni.test; or list it in NO_PROXY where the node reaches it directly.",
+    );
+  });
+
+  it.each<[string, Entry]>([
+    ["cannot be connected to", failing("proxy-unreachable", { code: "ECONNREFUSED" })],
+    ["is silent to all", silent],
+    ["forbids the endpoint", failing("proxy-refused", { proxyStatus: 403 })],
+    ["wants credentials", failing("proxy-auth", { proxyStatus: 407 })],
+  ])("keeps its step where it %s", (_, entry) => {
+    expect(withProxyPath(entry, [entry]).nextStep).toBe("Do.");
   });
 });

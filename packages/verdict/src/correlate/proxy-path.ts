@@ -1,5 +1,5 @@
 /** The path through the proxy, compared with the direct path. */
-import { endpointName, proxyName } from "@lifeline/measure";
+import { endpointName, type ProxyEndpoint, proxyName } from "@lifeline/measure";
 import { type Entry, isAnswering, isFailing } from "../entry.ts";
 
 /** Codes of a proxy whose name cannot be resolved. */
@@ -23,10 +23,40 @@ function withProxyFault(entry: Entry): Entry {
   return { ...entry, evidence: `${entry.evidence} ${name} answers, and not as a proxy of this kind.`, nextStep };
 }
 
+/** Codes of a proxy that took the connection and ended it when it was asked. */
+const ENDED_CODES: readonly string[] = ["ECONNRESET", "EPIPE", "PROXY_HEAD_MALFORMED", "PROXY_HEAD_OVERFLOW"];
+
+/** RFC 9110 §15.5.1: what web servers with TLS answer to a request in cleartext. */
+const BAD_REQUEST = 400;
+
+/** Whether a proxy that was asked by CONNECT in cleartext is reachable, and does not understand that. */
+function isNotUnderstood(entry: Entry, entries: readonly Entry[]): boolean {
+  const { own, target } = entry;
+  if (target.proxy?.cleartextConnect === undefined || !isFailing(entry)) return false;
+  const { code = "", proxyStatus } = own.seen?.evidence ?? {};
+  if (own.reason === "proxy-refused") return proxyStatus === BAD_REQUEST;
+  if (own.reason !== "proxy-unreachable") return false;
+  const name = proxyName(target.proxy);
+  const works = ({ target: { proxy } }: Entry) =>
+    proxy !== undefined && proxy.cleartextConnect === undefined && proxyName(proxy) === name;
+  return ENDED_CODES.includes(code) || entries.some((other) => works(other) && isAnswering(other));
+}
+
+/** Names the kinds of proxy that help, where the service's own client asks this one in cleartext. */
+function withUnsupportedKind(entry: Entry, proxy: ProxyEndpoint): Entry {
+  const evidence = `${entry.evidence} ${proxyName(proxy)} takes the connection, and does not understand CONNECT in cleartext.`;
+  const kinds = (entry.requirement.proxyKinds ?? []).map(({ scheme, since }) => {
+    return since === undefined ? `${scheme}://` : `${scheme}:// (Talos ${since} or later)`;
+  });
+  const nextStep = `Node owner: name a proxy of ${kinds.join(", ")} in HTTPS_PROXY, because Talos supports no other kind for ${entry.target.host}; or list it in NO_PROXY where the node reaches it directly.`;
+  return { ...entry, cause: "proxy", evidence, nextStep };
+}
+
 /** Blames the proxy where the direct path to the same endpoint works. */
 export function withProxyPath(entry: Entry, entries: readonly Entry[]): Entry {
   const { proxy } = entry.target;
   if (proxy === undefined) return entry;
+  if (isNotUnderstood(entry, entries)) return withUnsupportedKind(entry, proxy);
   const direct = entries.filter((other) => isDirectOf(other, entry));
   const name = proxyName(proxy);
   if (isFailing(entry) && direct.some(isAnswering)) {
