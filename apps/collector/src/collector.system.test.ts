@@ -16,7 +16,7 @@ import { type Collector, startCollector } from "./collector.ts";
 import type { Config } from "./config/config.ts";
 import { HELLO_WITHIN_MS } from "./streams/agent-stream.ts";
 import { testConfig } from "./testing/config.ts";
-import { catalogueOf, requirementRow } from "./testing/deployment-fixture.ts";
+import { catalogueOf, checkRow, requirementRow } from "./testing/deployment-fixture.ts";
 import { EVENT_WITHIN_MS, until } from "./testing/wait.ts";
 
 let directory = "";
@@ -643,10 +643,11 @@ describe("verdicts", () => {
 
   it("that rest on the node's facts become unknown when it is silent, and are back with its next report (M4)", async () => {
     const catalogue = join(directory, "checks.yaml");
-    const check = (id: string, name: string) =>
-      requirementRow(id, "machine-api", "tcp", "").replace("probes: []", `probes: []\n    check: ${name}`);
     const rows = [requirementRow("api-tcp", "api", "tcp", "{ probe: tcp, acceptReset: false }")];
-    writeFileSync(catalogue, catalogueOf(...rows, check("node-clock", "clock"), check("node-unique", "unique-node")));
+    writeFileSync(
+      catalogue,
+      catalogueOf(...rows, checkRow("node-clock", "clock"), checkRow("node-unique", "unique-node")),
+    );
     const clock = manualClock(Date.now());
     const collector = await start({ catalogue }, clock);
     const { sendHello, report, acked } = agent(collector.grpcPort, { sentUnixMs: BigInt(clock.wallMs()) });

@@ -25,6 +25,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Collector } from "../collector.ts";
 import type { Config } from "../config/config.ts";
 import { type CollectorFixture, openCollectorFixture } from "../testing/collector-fixture.ts";
+import { catalogueOf, checkRow, requirementRow } from "../testing/deployment-fixture.ts";
 import { clientOf, type Pair, testFleetCa } from "../testing/fleet-ca.ts";
 import { reportBytes } from "../testing/report-fixture.ts";
 import { SILENT_AFTER_MS } from "./id-activity.ts";
@@ -524,6 +525,36 @@ describe("revocation", () => {
     const { enrolments } = await admin.unary("listEnrolments", {}, asAdmin);
     expect(enrolments).toHaveLength(1);
     expect([enrolments[0]?.revokedUnixMs, enrolments[0]?.refusedClaims]).toEqual([undefined, 0]);
+  });
+
+  it("leaves no verdict that outlives the node's data, also when the node goes on trying (M4)", async () => {
+    const seconds = manualClock(systemClock.wallMs());
+    await fixture.close();
+    fixture = openCollectorFixture(seconds);
+    const catalogue = join(fixture.directory, "checks.yaml");
+    const tcp = requirementRow("api-tcp", "api", "tcp", "{ probe: tcp, acceptReset: false }");
+    writeFileSync(catalogue, catalogueOf(tcp, checkRow("node-clock", "clock"), checkRow("node-unique", "unique-node")));
+    const { collector, address, caPem, token, enrol, admin, asAdmin } = await fleet({ ...ISSUING, catalogue });
+    const credentials = clientOf(caPem, await enrol(await token(), "n1"));
+    const query = createRpcClient(queryPb.QueryService, address, clientOf(caPem));
+    closers.push(() => query.close());
+    const verdicts = async () =>
+      (await query.unary("listVerdicts", {}, { ...OPTIONS, bearerToken: READER_TOKEN })).rows.map(
+        ({ verdict, cause }) => [verdict, cause],
+      );
+    const all = (verdict: queryPb.Verdict, cause: string) => Array.from({ length: 3 }, () => [verdict, cause]);
+    const { MET, UNKNOWN } = queryPb.Verdict;
+    const node = await speak(collector, credentials, "n1", seconds.wallMs());
+    await node.report(1);
+    await vi.waitFor(async () => expect(await verdicts()).toEqual(all(MET, "none")), WAIT);
+    await admin.unary("revokeNode", { nodeId: "n1" }, asAdmin);
+    await node.end;
+    for (const passedMs of [29_000, 3_000]) {
+      seconds.advance(passedMs);
+      const again = await speak(collector, credentials, "n1", seconds.wallMs());
+      expect(again.first).toMatchObject({ code: RpcStatus.PERMISSION_DENIED });
+    }
+    expect(await verdicts()).toEqual(all(UNKNOWN, "no-data"));
   });
 
   it("outlives a restart", async () => {

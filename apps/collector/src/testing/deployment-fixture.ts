@@ -33,6 +33,11 @@ export function requirementRow(id: string, service: string, protocol: string, pr
     probes: [${probe}]`;
 }
 
+/** A row that the node's facts decide, YAML. */
+export function checkRow(id: string, check: string): string {
+  return requirementRow(id, "machine-api", "tcp", "").replace("probes: []", `probes: []\n    check: ${check}`);
+}
+
 /** A catalogue of those rows, YAML. */
 export function catalogueOf(...rows: readonly string[]): string {
   return `
