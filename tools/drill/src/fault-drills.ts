@@ -284,12 +284,13 @@ const NODE_DRILLS: readonly FaultDrill[] = [
   {
     name: "duplicate-node",
     untargeted: true,
+    // The second machine is the hidden node, on which no drill may run meanwhile.
+    among: "alone",
     what: "another machine goes by the node's id",
     expected: { cause: "duplicate-node", requirement: "node-unique" },
     // Two agents with one id look like one that restarts until each has reported more than once.
     hard: false,
     async inject(testBed, node) {
-      // Where no fault of another drill stands by now.
       const second = await testBed.impersonate(testBed.hiddenNode, node.name);
       return async () => {
         await second.end();
