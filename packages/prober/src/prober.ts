@@ -12,6 +12,9 @@ import { EndpointPauses } from "./endpoint-pauses.ts";
 import { Runner } from "./runner.ts";
 import { type AccumulatorStats, WindowAccumulator } from "./window-accumulator.ts";
 
+/** Most further attempts at a target that a finished run leaves undecided: one, and two more if it is not measured. */
+export const CONFIRMATIONS_MAX = 3;
+
 /** What a {@link Prober} needs. */
 export interface ProberOptions {
   readonly clock: Clock;
@@ -82,14 +85,18 @@ export class Prober {
   }
 
   /**
-   * Ends a run at its `untilNs`: begins the attempts due by then, and no more; waits for those in flight and for those
-   * that are watched for a late answer, or until `signal` aborts; then stops. A signal that has aborted begins no
-   * attempt.
+   * Ends a run at its `untilNs`: begins the attempts due by then; waits for those in flight and for those that are
+   * watched for a late answer, or until `signal` aborts; then stops. A signal that has aborted begins no attempt.
+   * `unconfirmed` names targets that need one attempt more to be decided, by default none. It is asked again after
+   * those, {@link CONFIRMATIONS_MAX} times at most, because an attempt may not be measured (M3).
    */
-  async finish(signal: AbortSignal): Promise<void> {
+  async finish(signal: AbortSignal, unconfirmed: () => readonly string[] = () => []): Promise<void> {
     if (!signal.aborted) this.#runner.beginDue();
     this.#runner.stop();
     await this.#runner.drained(signal);
+    for (let asked = 0; asked < CONFIRMATIONS_MAX && !signal.aborted; asked += 1) {
+      await this.#runner.attemptOnce(unconfirmed(), signal);
+    }
     this.stop();
   }
 

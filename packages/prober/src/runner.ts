@@ -158,6 +158,21 @@ export class Runner {
     await promise;
   }
 
+  /**
+   * Makes one attempt at each of these targets, beside the schedule and also after {@link stop}. As many at once as may
+   * be in flight. Resolves when they have ended, or when `signal` aborts. To be awaited before the next.
+   */
+  async attemptOnce(targetIds: readonly string[], signal: AbortSignal): Promise<void> {
+    const { inFlightMax = IN_FLIGHT_MAX } = this.#options;
+    for (let from = 0; from < targetIds.length && !signal.aborted; from += inFlightMax) {
+      for (const targetId of targetIds.slice(from, from + inFlightMax)) {
+        const entry = this.#entries.get(targetId);
+        if (entry !== undefined) this.#beginAttempt(entry);
+      }
+      await this.drained(signal);
+    }
+  }
+
   #entryOf(target: Target, nowNs: number): Entry {
     const { nodeId, firstTickWithinMs } = this.#options;
     const phase = phaseNs(nodeId, target.id, target.cadenceMs);

@@ -194,6 +194,68 @@ describe("a preflight", () => {
     expect(attempts).toBeLessThanOrEqual(5);
   });
 
+  it("attempts once more what failed in its only attempt and never answered", async () => {
+    const clock = manualClock(0);
+    const endedMs: number[] = [];
+    const attempt = async (target: Target) => {
+      if (target.options.probe === "tcp") return sampleOf(target, clock, "answered", 2);
+      await new Promise<void>((wake) => clock.after(12_000, wake));
+      endedMs.push(clock.wallMs());
+      return sampleOf(target, clock, "grpc-protocol", 12_000);
+    };
+    const { rows } = await finished(runPreflight(preflight(clock, attempt)), clock);
+    expect(endedMs).toHaveLength(2);
+    expect(rows.map(({ verdict, cause, sent }) => [verdict, cause, sent])).toEqual([
+      ["met", null, 10],
+      ["unmet", "grpc-protocol", 2],
+    ]);
+  });
+
+  it("makes up for a second attempt that was not measured, three times at most (M3)", async () => {
+    const clock = manualClock(0);
+    const played = async (reasons: readonly Reason[], reason: Reason) => {
+      let attempts = 0;
+      const attempt = async (target: Target) => {
+        if (target.options.probe === "tcp") return sampleOf(target, clock, "answered", 2);
+        return sampleOf(target, clock, reasons[attempts++] ?? reason, 2);
+      };
+      const { rows } = await finished(runPreflight(preflight(clock, attempt, { durationS: 1 })), clock);
+      return [attempts, rows[1]?.verdict];
+    };
+    expect(await played(["refused", "stalled", "stalled"], "refused")).toEqual([4, "unmet"]);
+    expect(await played(["refused"], "stalled")).toEqual([4, "unknown"]);
+    expect(await played(["stalled"], "stalled")).toEqual([1, "unknown"]);
+    expect(await played(["answered"], "refused")).toEqual([1, "met"]);
+  });
+
+  it("attempts nothing more once it is interrupted", async () => {
+    const clock = manualClock(0);
+    const abort = new AbortController();
+    clock.after(3_000, () => abort.abort());
+    let attempts = 0;
+    const attempt = async (target: Target) => {
+      if (target.options.probe === "tcp") return sampleOf(target, clock, "answered", 2);
+      attempts += 1;
+      await new Promise<void>((wake) => clock.after(2_500, wake));
+      return sampleOf(target, clock, "grpc-protocol", 2_500);
+    };
+    await finished(runPreflight(preflight(clock, attempt, { signal: abort.signal, durationS: 3 })), clock);
+    expect(attempts).toBe(1);
+  });
+
+  it("waits for late answers as the agent does", async () => {
+    const clock = manualClock(0);
+    const attempt: Probe = async (target, watch) => {
+      if (watch?.silent({ address: "127.0.0.1", giveUp() {} }) !== true) return sampleOf(target, clock, "timeout", 950);
+      return sampleOf(target, clock, "late", 1_200);
+    };
+    const { rows } = await finished(runPreflight(preflight(clock, attempt)), clock);
+    expect(rows.map(({ verdict, cause }) => [verdict, cause])).toEqual([
+      ["degraded", "latency"],
+      ["degraded", "latency"],
+    ]);
+  });
+
   it("keeps the attempts in flight within their bound (S2)", async () => {
     const clock = manualClock(0);
     const row = resolution.rows[0];

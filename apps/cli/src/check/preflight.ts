@@ -5,6 +5,7 @@
  *    counted (M3). Every target has its first tick within the first second, so the shortest run measures them all.
  * 2. At most {@link MAX_IN_FLIGHT} attempts are in flight (S2). Their ticks are spread over the second.
  * 3. A run is short, so a target that fails is not probed in bursts: its ordinary attempts confirm the failure (P1).
+ *    One that failed, had no second attempt and never answered is attempted once more after the run.
  * 4. A documented host that an endpoint redirects to becomes a target as soon as it is seen.
  * 5. What only a collector knows, such as another node with the same id, is neither met nor unknown here (M4).
  * 6. What a host that has not joined cannot prove stays unknown, is named below the rows, and is not counted: else no
@@ -24,6 +25,7 @@ import { type LocalNode, Prober } from "@lifeline/prober";
 import { DEFAULT_THRESHOLDS, judgementContextOf, judgeNode, type RowVerdict } from "@lifeline/verdict";
 import type { Window } from "@lifeline/window";
 import { rowFromVerdict, type StatusModel } from "../render/status-row.ts";
+import { UnconfirmedTargets } from "./unconfirmed-targets.ts";
 
 /** Time between attempts at one target, ms: the collector's default cadence for a node alone (P1). */
 export const CADENCE_MS = 1_000;
@@ -156,6 +158,7 @@ async function measure(preflight: Preflight): Promise<Measured> {
   const { resolutionWith, hostname, durationS, clock, node, signal } = preflight;
   const windows = new Map<string, Window[]>();
   const defects: unknown[] = [];
+  const unconfirmed = new UnconfirmedTargets();
   let redirects: readonly LearnedRedirect[] = [];
   let measured = preflight.resolution;
   const targets = () =>
@@ -163,8 +166,9 @@ async function measure(preflight: Preflight): Promise<Measured> {
   const prober = new Prober({
     clock,
     nodeId: hostname,
-    async probe(target) {
-      const sample = await node.probe(target);
+    async probe(target, watch) {
+      const sample = await node.probe(target, watch);
+      unconfirmed.note(sample);
       const known = redirects;
       redirects = learnRedirect(known, target, sample.evidence, sample.endedAtMs);
       if (!isSameRedirects(known, redirects)) {
@@ -185,7 +189,7 @@ async function measure(preflight: Preflight): Promise<Measured> {
   });
   prober.setTargets(targets());
   await pause(clock, durationS * 1_000, signal);
-  await prober.finish(signal);
+  await prober.finish(signal, () => unconfirmed.ids());
   if (defects.length > 0) throw defects[0];
   return { measured, windows };
 }
