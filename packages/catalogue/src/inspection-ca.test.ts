@@ -78,7 +78,7 @@ describe("a declared inspection", () => {
     expect(() => read(entry, files)).toThrow(`d.yaml: egress.tlsInspection${message}`);
   });
 
-  it("by file is trusted beside public CAs, where inspection does not break the row and no private CA is named", () => {
+  it("is trusted beside public CAs and private ones, where inspection does not break the row", () => {
     const deployment = read("{ caFile: ca.pem }", { "ca.pem": INSPECTOR_PEM });
     const facts = { nodeId: "n", roles: ["talos-node"], families: [4], talosVersion: "v1.14.0" } as const;
     const trusts = (of = deployment) =>
@@ -93,5 +93,13 @@ describe("a declared inspection", () => {
     expect(byRow["node-time-security"]).not.toHaveProperty("addedCaPem");
     const hashed = Object.fromEntries(trusts(read(`{ caSha256: ${HEX} }`)));
     expect(hashed["node-ghcr"]).toEqual({ kind: "public" });
+    const files = { "ca.pem": INSPECTOR_PEM, "own.pem": CA_PEM };
+    const own = { kind: "private", caPem: CA_PEM };
+    const byFile = Object.fromEntries(trusts(read("{ caFile: ca.pem }", files, ", caFile: own.pem")));
+    expect(byFile["api-endpoint"]).toEqual({ ...own, addedCaPem: INSPECTOR_PEM.trim() });
+    expect(byFile["machine-api"]).toEqual(own);
+    const byHash = Object.fromEntries(trusts(read(`{ caSha256: ${HEX} }`, files, ", caFile: own.pem")));
+    expect(byHash["api-endpoint"]).toEqual({ ...own, hostCaSha256: [HEX] });
+    expect(byHash["machine-api"]).toEqual(own);
   });
 });

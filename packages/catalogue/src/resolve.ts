@@ -535,10 +535,16 @@ function registryOf(
   };
 }
 
-/** The deployment decides the trust of a mirror, because mirrors need not have public certificates. */
+/**
+ * The deployment decides the trust of a mirror, because mirrors need not have public certificates. The CAs by which the
+ * site inspects TLS count beside a private CA too. One that is declared by its SHA-256 counts where the node has it.
+ */
 function trustOf(requirement: Requirement, source: TrustSource, spot: Spot, { egress }: Deployment): Trust {
-  if (spot.caPem !== undefined && (source !== "public" || spot.mirror)) return { kind: "private", caPem: spot.caPem };
-  const declared = egress.tlsInspection.flatMap(({ caPem = [] }) => caPem);
-  if (declared.length === 0 || requirement.inspectionBreaks !== undefined) return { kind: "public" };
-  return { kind: "public", addedCaPem: declared.join("\n") };
+  const cas = requirement.inspectionBreaks === undefined ? egress.tlsInspection : [];
+  const pems = cas.flatMap(({ caPem = [] }) => caPem);
+  const added = pems.length === 0 ? {} : { addedCaPem: pems.join("\n") };
+  if (spot.caPem === undefined || (source === "public" && !spot.mirror)) return { kind: "public", ...added };
+  const hashes = cas.flatMap(({ caPem, sha256 }) => (caPem === undefined ? [sha256] : []));
+  const held = hashes.length === 0 ? {} : { hostCaSha256: hashes };
+  return { kind: "private", caPem: spot.caPem, ...added, ...held };
 }

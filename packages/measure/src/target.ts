@@ -25,8 +25,16 @@ export type IpFamily = 4 | 6;
 export type Trust =
   /** The host's public roots, and `addedCaPem` where the deployment declares a CA of the site. */
   | { readonly kind: "public"; readonly addedCaPem?: string }
-  /** Only these PEM certificates; public roots do not count. */
-  | { readonly kind: "private"; readonly caPem: string };
+  /**
+   * The PEM certificates of `caPem`, and those by which the site says that it inspects TLS: `addedCaPem`, and each of
+   * the host's own roots whose SHA-256 (lower-case hexadecimal) is in `hostCaSha256`. Other public roots do not count.
+   */
+  | {
+      readonly kind: "private";
+      readonly caPem: string;
+      readonly addedCaPem?: string;
+      readonly hostCaSha256?: readonly string[];
+    };
 
 /** What an HTTP answer must look like to count as answered. */
 export interface HttpExpectation {

@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { createServer } from "node:tls";
 import { makeCa, makeKeyPair, makeLeaf, type Signer } from "@lifeline/identity";
 import { type Sample, systemClock, type Trust } from "@lifeline/measure";
@@ -151,5 +152,40 @@ describe("a CA that is trusted beside the public ones", () => {
     const pem = fixture("good.pem");
     const sample = await sampleOf({ keyPem: pem, chain: [pem], trust: await added() });
     expect(sample.outcome.reason).toBe("answered");
+  });
+});
+
+describe("a CA by which the site inspects TLS, beside a private CA", () => {
+  const inspector = makeCa({ subject: "CN=Inspection", pathLength: 0, ...days(-1_000, 1_000) });
+  const own = makeCa({ subject: "CN=Own", pathLength: 0, ...days(-1_000, 1_000) });
+  const hashOf = (pem: string) => new X509Certificate(pem).fingerprint256.replaceAll(":", "").toLowerCase();
+  const beside = async (more: object): Promise<Trust> => ({ ...privately((await own).certPem), ...more }) as Trust;
+  const shownBy = async (signer: Signer) => {
+    const { certPem, keyPem } = await leafOf(signer);
+    return { keyPem, chain: [certPem] };
+  };
+
+  it("is trusted by its certificate, and the private CA stays so", async () => {
+    const trust = await beside({ addedCaPem: (await inspector).certPem });
+    const inspected = await sampleOf({ ...(await shownBy(await inspector)), trust });
+    expect(inspected.outcome.reason).toBe("answered");
+    expect(inspected.evidence.chain?.at(-1)).toMatchObject({ subject: "CN=Inspection", anchor: true });
+    expect((await sampleOf({ ...(await shownBy(await own)), trust })).outcome.reason).toBe("answered");
+  });
+
+  it("is trusted by its SHA-256 where the host trusts it, and no other root of the host is", async () => {
+    const pem = fixture("good.pem");
+    const root = fixture("root.pem");
+    const shown = { keyPem: pem, chain: [pem] };
+    const held = await sampleOf({ ...shown, trust: await beside({ hostCaSha256: [hashOf(root)] }) });
+    expect(held.outcome.reason).toBe("answered");
+    expect(held.evidence.chain?.at(-1)).toMatchObject({ sha256: hashOf(root), anchor: true });
+    const { certPem } = await inspector;
+    const other = await beside({ hostCaSha256: [hashOf(certPem)] });
+    expect((await sampleOf({ ...shown, trust: other })).outcome.reason).toBe("tls-untrusted");
+    // The host does not trust it, so that its hash proves nothing, although the server shows it.
+    const leaf = await leafOf(await inspector);
+    const sent = { keyPem: leaf.keyPem, chain: [leaf.certPem, certPem] };
+    expect((await sampleOf({ ...sent, trust: other })).outcome.reason).toBe("tls-untrusted");
   });
 });

@@ -79,9 +79,23 @@ function openTrust(trust: Trust, publicRoots: readonly string[] | undefined): Tr
 
 /** The PEM texts of the CAs; undefined: Node's default roots. */
 function caPemsOf(trust: Trust, publicRoots: readonly string[] | undefined): readonly string[] | undefined {
-  if (trust.kind === "private") return [trust.caPem];
-  if (trust.addedCaPem === undefined) return publicRoots;
-  return [...(publicRoots ?? getCACertificates("default")), trust.addedCaPem];
+  const added = trust.addedCaPem === undefined ? [] : [trust.addedCaPem];
+  const hostRoots = () => publicRoots ?? getCACertificates("default");
+  if (trust.kind === "public") return added.length === 0 ? publicRoots : [...hostRoots(), ...added];
+  const { hostCaSha256 = [] } = trust;
+  const held = hostCaSha256.length === 0 ? [] : hostRoots().flatMap(certificatesOf).filter(isOneOf(hostCaSha256));
+  return [trust.caPem, ...added, ...held];
+}
+
+/** Whether a certificate is one of those, by SHA-256. One that cannot be read is not. */
+function isOneOf(hashes: readonly string[]): (pem: string) => boolean {
+  return (pem) => {
+    try {
+      return hashes.includes(new X509Certificate(pem).fingerprint256.replaceAll(":", "").toLowerCase());
+    } catch {
+      return false;
+    }
+  };
 }
 
 function createContext(ca: readonly string[] | undefined): ContextFound {

@@ -381,7 +381,15 @@ describe("single windows", () => {
 const trust = fc.oneof(
   fc.constant({ kind: "public" as const }),
   fc.nat(4).map((lines) => ({ kind: "public" as const, addedCaPem: `${"#\n".repeat(lines)}${CA_PEM}` })),
-  fc.nat(4).map((lines) => ({ kind: "private" as const, caPem: `${"#\n".repeat(lines)}${CA_PEM}` })),
+  fc.record(
+    {
+      kind: fc.constant("private" as const),
+      caPem: fc.nat(4).map((lines) => `${"#\n".repeat(lines)}${CA_PEM}`),
+      addedCaPem: fc.constant(`#\n#\n#\n#\n#\n${CA_PEM}`),
+      hostCaSha256: fc.array(fc.constantFrom("ab".repeat(32), "01".repeat(32)), { minLength: 1, maxLength: 8 }),
+    },
+    { requiredKeys: ["kind", "caPem"] },
+  ),
 );
 const host = fc.oneof(
   fc.stringMatching(/^([a-z0-9_-]{1,20}\.){0,3}[a-z][a-z_]{0,20}\.?$/).filter((name) => !name.includes("xn--")),
@@ -562,7 +570,7 @@ describe("plans", () => {
     },
     {
       name: "a CA index beyond the list",
-      wire: { ...tcp, options: { case: "grpc", value: { trust: { kind: 2, caIndex: 3 } } } },
+      wire: { ...tcp, options: { case: "grpc", value: { trust: { kind: 2, caIndex: 3, hostCaSha256: [] } } } },
       field: "targets[0].grpc.trust.ca_index",
       expected: "below 0, the number of ca_pems",
     },
@@ -579,7 +587,7 @@ describe("plans", () => {
 
   const tls = (value: object) => ({
     ...tcp,
-    options: { case: "tls", value: { trust: { kind: 1 }, alpn: [], ...value } },
+    options: { case: "tls", value: { trust: { kind: 1, hostCaSha256: [] }, alpn: [], ...value } },
   });
   const http = (path: string, status = 200) => ({
     ...tcp,
@@ -624,8 +632,25 @@ describe("plans", () => {
       "one of http, https, socks5, socks5h",
     ],
     [
+      "a SHA-256 that is none",
+      tls({ trust: { kind: 2, caIndex: 0, hostCaSha256: ["AB"] } }),
+      "tls.trust.host_ca_sha256[0]",
+      "AB",
+      "64 hexadecimal digits in lower case",
+    ],
+    [
+      "a SHA-256 beside every public root",
+      tls({ trust: { kind: 1, hostCaSha256: ["ab".repeat(32)] } }),
+      "tls.trust.host_ca_sha256",
+      "hashes",
+      "none for public",
+    ],
+    [
       "a trust for a proxy that is asked in cleartext",
-      { ...tls({}), proxy: { scheme: "https", host: "p", port: 1, trust: { kind: 1 }, cleartextConnect: true } },
+      {
+        ...tls({}),
+        proxy: { scheme: "https", host: "p", port: 1, trust: { kind: 1, hostCaSha256: [] }, cleartextConnect: true },
+      },
       "proxy.cleartext_connect",
       "a trust",
       "one or the other",

@@ -134,9 +134,10 @@ function proxyInit({ scheme = "http", host, port, trust, cleartextConnect }: Pro
 }
 
 function trustInit(trust: Trust, caPems: string[]) {
-  if (trust.kind === "private") return { kind: TrustKind.PRIVATE, caIndex: indexOfCa(trust.caPem, caPems) };
+  const caIndex = trust.kind === "private" ? indexOfCa(trust.caPem, caPems) : 0;
   const added = trust.addedCaPem === undefined ? {} : { addedCaIndex: indexOfCa(trust.addedCaPem, caPems) };
-  return { kind: TrustKind.PUBLIC, caIndex: 0, ...added };
+  if (trust.kind === "public") return { kind: TrustKind.PUBLIC, caIndex, ...added };
+  return { kind: TrustKind.PRIVATE, caIndex, ...added, hostCaSha256: [...(trust.hostCaSha256 ?? [])] };
 }
 
 /** The index of the CA in the plan's list, to which it is added if it is new. */
@@ -404,13 +405,28 @@ function requiredTrust(field: string, wire: WireTrust | undefined, caPems: reado
 
 function trustFromWire(field: string, wire: WireTrust | undefined, caPems: readonly string[]): Trust | undefined {
   if (wire === undefined) return undefined;
-  const { kind, caIndex, addedCaIndex } = wire;
+  const { kind, caIndex, addedCaIndex, hostCaSha256 } = wire;
+  const added = addedCaIndex === undefined ? {} : { addedCaPem: caAt(`${field}.added_ca_index`, addedCaIndex, caPems) };
+  const hashed = hashesFromWire(`${field}.host_ca_sha256`, hostCaSha256);
   if (kind === TrustKind.PUBLIC) {
-    if (addedCaIndex === undefined) return { kind: "public" };
-    return { kind: "public", addedCaPem: caAt(`${field}.added_ca_index`, addedCaIndex, caPems) };
+    return hashed === undefined
+      ? { kind: "public", ...added }
+      : refuse(`${field}.host_ca_sha256`, "hashes", "none for public");
   }
   if (kind !== TrustKind.PRIVATE) return refuse(`${field}.kind`, kind, "public (1) or private (2)");
-  return { kind: "private", caPem: caAt(`${field}.ca_index`, caIndex, caPems) };
+  const caPem = caAt(`${field}.ca_index`, caIndex, caPems);
+  return { kind: "private", caPem, ...added, ...(hashed === undefined ? {} : { hostCaSha256: hashed }) };
+}
+
+/** SHA-256 in lower-case hexadecimal. */
+const SHA256 = /^[0-9a-f]{64}$/;
+
+/** Undefined: there are none. */
+function hashesFromWire(field: string, hashes: readonly string[]): readonly string[] | undefined {
+  const read = list(field, hashes, MAX_OPTIONS).map((hash, at) =>
+    SHA256.test(hash) ? hash : refuse(`${field}[${at}]`, hash, "64 hexadecimal digits in lower case"),
+  );
+  return read.length === 0 ? undefined : read;
 }
 
 function caAt(field: string, index: number, caPems: readonly string[]): string {

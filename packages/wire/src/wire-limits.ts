@@ -189,6 +189,7 @@ export const WIRE_LIMITS: ReadonlyMap<string, MessageLimits> = new Map([
     host: IDENTIFIER,
     redirectScope: IDENTIFIER,
   }),
+  limit<report.Trust>("lifeline.v1.Trust", { hostCaSha256: OPTIONS }),
   limit<report.TlsOptions>("lifeline.v1.TlsOptions", { alpn: OPTIONS }),
   limit<report.HttpOptions>("lifeline.v1.HttpOptions", {
     method: IDENTIFIER,

@@ -2,7 +2,7 @@
 import type { ExpectedRow, FieldCase } from "./field-case.ts";
 import { OMNI, SITE } from "./field-case.ts";
 import { LINK_RESOLVER, NODE_INTERFACE, WORLD } from "./field-net.ts";
-import { PORTS, PRIVATE_ROOT } from "./site.ts";
+import { PORTS, PRIVATE_ROOT, PUBLIC_ROOT } from "./site.ts";
 
 const PROXY = `proxy.${SITE}`;
 const MIRROR = `mirror.${SITE}`;
@@ -254,6 +254,40 @@ const TLS_CASES: readonly FieldCase[] = [
   },
 ];
 
+const INSPECTION_CASES: readonly FieldCase[] = [
+  {
+    name: "17-declared-inspection-of-omni",
+    what: "Omni's API has a private CA, and the site inspects it by a CA that the deployment declares",
+    zone: OMNI_ZONE,
+    modes: [{ service: "machine-api", mode: "untrusted", names: [OMNI] }],
+    omni: { caFile: PRIVATE_ROOT },
+    deployment: { egress: { nodesPullDirectly: false, tlsInspection: [{ caFile: PUBLIC_ROOT }] } },
+    expected: [
+      { requirement: "api-endpoint", probe: "http", verdict: "met", names: "The site inspects this TLS" },
+      { requirement: "machine-api", probe: "grpc", verdict: "met" },
+    ],
+  },
+  {
+    name: "17-declared-inspection-of-the-machine-api",
+    what: "the same inspection of the Machine API, which breaks it",
+    zone: OMNI_ZONE,
+    modes: [{ service: "api", mode: "untrusted", names: [OMNI] }],
+    omni: { caFile: PRIVATE_ROOT },
+    deployment: { egress: { nodesPullDirectly: false, tlsInspection: [{ caFile: PUBLIC_ROOT }] } },
+    expected: [
+      { requirement: "api-endpoint", probe: "http", verdict: "met" },
+      {
+        requirement: "machine-api",
+        probe: "tls",
+        verdict: "unmet",
+        cause: "tls-intercepted",
+        owner: "network team",
+        names: "Inspection is a fault here",
+      },
+    ],
+  },
+];
+
 const mirrors = (...list: readonly { readonly replaces: string; readonly with: string }[]) => {
   return { egress: { nodesPullDirectly: true }, airGapped: { mirrors: list } };
 };
@@ -410,6 +444,7 @@ export const FIELD_CASES: readonly FieldCase[] = [
   ...NAMES_CASES,
   ...PROXY_CASES,
   ...TLS_CASES,
+  ...INSPECTION_CASES,
   ...REGISTRY_CASES,
   ...TIME_CASES,
   ...NODE_CASES,

@@ -44,7 +44,12 @@ const trust = v.variant(
       kind: v.literal("public", "public"),
       addedCaPem: v.exactOptional(textOf(1, PEM_MAX_LENGTH, "PEM certificates")),
     }),
-    mapping({ kind: v.literal("private", "private"), caPem: textOf(1, PEM_MAX_LENGTH, "PEM certificates") }),
+    mapping({
+      kind: v.literal("private", "private"),
+      caPem: textOf(1, PEM_MAX_LENGTH, "PEM certificates"),
+      addedCaPem: v.exactOptional(textOf(1, PEM_MAX_LENGTH, "PEM certificates")),
+      hostCaSha256: v.exactOptional(listOf(identifier, WORDS_MAX, "SHA-256 of CAs")),
+    }),
   ],
   "a trust: kind is public, or private with caPem",
 );

@@ -4,7 +4,7 @@ import { type Cause, type ChainCertificate, endpointName, matchesHost, type Targ
 import { type Entry, isFailing } from "../entry.ts";
 import { quoted } from "../phrase.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
-import { declaredIn } from "./declared-inspection.ts";
+import { declaredIn, isNamedByHash, TRUST_DECLARED_STEP } from "./declared-inspection.ts";
 
 /** The causes that a box's certificate may have. */
 const CERTIFICATE_CAUSES: readonly Cause[] = ["tls-untrusted", "tls-incomplete-chain", "tls-name", "tls-expired"];
@@ -18,20 +18,16 @@ export function withCertificateCause(entry: Entry, _: readonly Entry[], context:
   if (declared !== undefined) return withDeclared(entry, declared);
   const why = interceptionOf(entry, chain, context);
   if (why === undefined) return entry;
-  return intercepted(
-    entry,
-    why,
-    context.site?.inspectionCas.some(({ subject }) => subject === undefined),
-  );
+  return intercepted(entry, why, isNamedByHash(context.site));
 }
 
-/** `isNamedByHash`: a declared CA is known by its SHA-256 alone, and the chain may be its own. */
-export function intercepted(entry: Entry, why: string, isNamedByHash = false): Entry {
+/** `mayBeDeclared`: a declared CA is known by its SHA-256 alone, and the chain may be its own. */
+export function intercepted(entry: Entry, why: string, mayBeDeclared = false): Entry {
   const where = endpointName(entry.target.host, entry.target.port);
   const { inspectionBreaks } = entry.requirement;
   const purpose =
-    isNamedByHash && isFailing(entry)
-      ? "; node owner: or, if it is the inspection that the deployment declares by SHA-256, make the node trust its CA"
+    mayBeDeclared && isFailing(entry)
+      ? `; ${TRUST_DECLARED_STEP}`
       : "; deployment owner: or, if the site inspects TLS on purpose, declare its CA (egress.tlsInspection)";
   return {
     ...entry,

@@ -13,3 +13,12 @@ export function declaredIn(chain: readonly ChainCertificate[], site: SiteFacts |
   const top = chain.at(-1);
   return top?.anchor === false ? cas.find(({ subject }) => subject === top.issuer)?.subject : undefined;
 }
+
+/** Whether a declared CA is known by its SHA-256 alone: a chain that this node cannot follow may be its own. */
+export function isNamedByHash(site: SiteFacts | undefined): boolean {
+  return site?.inspectionCas.some(({ subject }) => subject === undefined) === true;
+}
+
+/** What to do where such a chain is the inspection that the deployment declares. */
+export const TRUST_DECLARED_STEP =
+  "node owner: or, if it is the inspection that the deployment declares by SHA-256, make the node trust its CA";

@@ -103,6 +103,20 @@ describe("a chain that leads to no trusted CA", () => {
     expect(after(TLS, [LEAF], { thirdParty: true, cause: "tls-incomplete-chain" }).nextStep).toBe("Do.");
   });
 
+  it.each([
+    ["Omni's own, under caFile", PRIVATE, {}, undefined],
+    ["Omni's own", TLS, {}, undefined],
+    ["of somebody else", TLS, { thirdParty: true }, undefined],
+    ["that inspection breaks", PRIVATE, {}, "keys differ"],
+  ] as const)("may be the inspection that is declared by SHA-256 alone, at a host %s", (_, options, parts, breaks) => {
+    const own = { seen: rememberedOf("tls-untrusted", NOW_MS, { chain: [LEAF] }) };
+    const entry = entryOf(targetOf(options), { verdict: "unmet", cause: "tls-untrusted", ...parts, own });
+    const requirement = { ...entry.requirement, ...(breaks === undefined ? {} : { inspectionBreaks: breaks }) };
+    const { nextStep } = withUntrustedChain({ ...entry, requirement }, [], contextOf({ site: siteOf("ab") }));
+    const step = /[^.]; node owner: or, if it is the inspection that the deployment declares by SHA-256, [^.]*\.$/;
+    expect(step.test(nextStep)).toBe(breaks === undefined);
+  });
+
   it.each([PRIVATE, TLS])("is intercepted where the same issuer is seen at a host that is", (options) => {
     const seen = rememberedOf("tls-untrusted", NOW_MS, { chain: [LEAF] });
     const host = entryOf(targetOf(TLS, { host: "gcr.io" }), {

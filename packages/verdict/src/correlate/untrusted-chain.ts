@@ -1,13 +1,13 @@
 /** A chain that does not lead to a trusted CA: what is missing, on which side. */
 import { X509Certificate } from "node:crypto";
-import { type ChainCertificate, certificatesOf, targetPlace } from "@lifeline/measure";
+import { type ChainCertificate, certificatesOf, type Trust, targetPlace } from "@lifeline/measure";
 import type { Entry } from "../entry.ts";
 import { isFailing } from "../entry.ts";
 import { quoted } from "../phrase.ts";
 import { intercepted } from "./certificate-cause.ts";
 import { operatorOf } from "./certificate-owner.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
-import { declaredIn } from "./declared-inspection.ts";
+import { declaredIn, isNamedByHash, TRUST_DECLARED_STEP } from "./declared-inspection.ts";
 
 /** Names the certificate that the chain lacks, and both readings where the chain alone cannot tell. */
 export function withUntrustedChain(entry: Entry, entries: readonly Entry[], { site }: CorrelationContext): Entry {
@@ -18,12 +18,18 @@ export function withUntrustedChain(entry: Entry, entries: readonly Entry[], { si
   if (declaredIn(entry.own.seen?.evidence.chain ?? [], site) !== undefined) return entry;
   const other = entries.find((one) => isForged(one) && leafIssuer(one) === leafIssuer(entry));
   if (other !== undefined) {
-    return intercepted(entry, `${quoted(leafIssuer(entry))} also issues what this node sees at ${other.target.host}.`);
+    const why = `${quoted(leafIssuer(entry))} also issues what this node sees at ${other.target.host}.`;
+    return intercepted(entry, why, isNamedByHash(site));
   }
   if (top.anchor) return { ...entry, ...unfitFor(entry, top) };
-  const { trust } = entry.target.options;
-  if (trust?.kind === "private") return { ...entry, ...underPrivateCa(entry, top, subjectsOf(trust.caPem)) };
-  return entry.thirdParty ? { ...entry, nextStep: thirdPartyStep(entry) } : { ...entry, ...underPublicCa(entry, top) };
+  const read = { ...entry, ...readingOf(entry, top, entry.target.options.trust) };
+  const mayBeDeclared = isNamedByHash(site) && entry.requirement.inspectionBreaks === undefined;
+  return mayBeDeclared ? { ...read, nextStep: read.nextStep.replace(/\.$/, `; ${TRUST_DECLARED_STEP}.`) } : read;
+}
+
+function readingOf(entry: Entry, top: ChainCertificate, trust: Trust | undefined): Partial<Reading> {
+  if (trust?.kind === "private") return underPrivateCa(entry, top, subjectsOf(trust.caPem));
+  return entry.thirdParty ? { nextStep: thirdPartyStep(entry) } : underPublicCa(entry, top);
 }
 
 /** A chain that is trusted may be of a public CA that the host has just changed to. */
