@@ -1,11 +1,11 @@
 import { defineConfig } from "vitest/config";
 
-/** Each takes both cores for minutes and must not share them with other tests. */
+/** Groups that take both cores for minutes and must not share them with other tests. */
 const ALONE = [
-  "tools/drill/src/matrix.system.test.ts",
-  "tools/drill/src/extension.system.test.ts",
-  "tools/field/src/field.system.test.ts",
-  "tools/attack/src/attacks.system.test.ts",
+  ["tools/drill/src/matrix.system.test.ts"],
+  // Both wait for most of their time.
+  ["tools/drill/src/extension.system.test.ts", "tools/field/src/field.system.test.ts"],
+  ["tools/attack/src/attacks.system.test.ts"],
 ];
 
 const UNIT = "{packages,apps,tools}/*/src/**/*.test.ts";
@@ -39,17 +39,17 @@ export default defineConfig({
         test: {
           name: "system",
           include: [SYSTEM],
-          exclude: ALONE,
+          exclude: ALONE.flat(),
           ...limits(SYSTEM_MAX_MS),
           sequence: { groupOrder: 1 },
         },
       },
-      ...ALONE.map((path, at) => {
+      ...ALONE.map((include, at) => {
         return {
           extends: true as const,
           test: {
             name: `system-alone-${at + 1}`,
-            include: [path],
+            include,
             ...limits(SYSTEM_MAX_MS),
             sequence: { groupOrder: at + 2 },
           },
