@@ -7,4 +7,4 @@ export { obstacles } from "./verify/machine.ts";
 export { NodeContainer } from "./verify/node-container.ts";
 export { makeNodeRoot } from "./verify/node-root.ts";
 export { type SquashedExtension, squashExtension } from "./verify/squashed-extension.ts";
-export { type Polling, pollUntil, WAIT_MAX_MS } from "./verify/wait.ts";
+export { pollUntil, WAIT_MAX_MS } from "./verify/wait.ts";

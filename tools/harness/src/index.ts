@@ -1,12 +1,12 @@
 export { CollectorFixture, type CollectorOptions } from "./collector-fixture.ts";
 export { freePort } from "./free-port.ts";
 export { HarnessError, type HarnessErrorCode } from "./harness-error.ts";
-export { LOOPBACK_DEPLOYMENT, type LoopbackRow, loopbackCatalogue } from "./loopback-catalogue.ts";
+export { LOOPBACK_DEPLOYMENT, loopbackCatalogue } from "./loopback-catalogue.ts";
 export { type ProcessUsage, readCpuNs, readUsage } from "./process-usage.ts";
 export { between, pick, type Random, randomFrom } from "./random.ts";
-export { Relay, type RelayMode } from "./relay.ts";
+export { Relay } from "./relay.ts";
 export { EXIT_USAGE, runTool, type Tool } from "./run-tool.ts";
-export { type ProgramOptions, programArguments, type Room, ShippedProgram } from "./shipped-program.ts";
+export { programArguments, type Room, ShippedProgram } from "./shipped-program.ts";
 export { type Pair, TestCa } from "./test-ca.ts";
 export { ratioText, textTable } from "./text-table.ts";
 export { TurningTarget, turnTargets } from "./turning-target.ts";

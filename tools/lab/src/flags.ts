@@ -1,8 +1,6 @@
 /** Strict command-line flags: `--name value` or `--name=value`, and nothing that was not declared. Pure. */
-
 import { parseArgs } from "node:util";
-import { LabError } from "./lab-error.ts";
-import { shown } from "./listener-fault.ts";
+import { LabError, reasonText } from "./lab-error.ts";
 
 /** The flags of a command line. */
 export interface Flags {
@@ -19,33 +17,23 @@ export interface FlagRules {
 }
 
 /** Reads `args` (without node and script). Throws `bad-input` naming the flag and what would be right. */
-export function readFlags(args: readonly string[], rules: FlagRules): Flags {
-  const options = Object.fromEntries(rules.names.map((name) => [name, { type: "string" as const, multiple: true }]));
-  const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true, allowPositionals: true });
-  const values = new Map<string, string[]>();
-  const positionals: string[] = [];
-  for (const token of tokens) {
-    if (token.kind === "positional") positionals.push(token.value);
-    if (token.kind !== "option") continue;
-    const { name, rawName, value } = token;
-    if (!rules.names.includes(name)) {
-      const expected = rules.names.map((known) => `--${known}`).join(", ");
-      throw new LabError("bad-input", `${rawName}: unknown flag; expected ${expected}`);
+export function readFlags(args: readonly string[], { names, repeatable = [] }: FlagRules): Flags {
+  const { values, positionals } = parsed(args, names);
+  for (const [name, given = []] of Object.entries(values)) {
+    if (given.includes("")) throw new LabError("bad-input", `--${name}: needs a value`);
+    if (given.length > 1 && !repeatable.includes(name)) {
+      throw new LabError("bad-input", `--${name}: given more than once`);
     }
-    if (value === undefined || value === "" || (token.inlineValue === false && value.startsWith("--"))) {
-      throw new LabError("bad-input", `${rawName}: needs a value`);
-    }
-    const given = values.get(name) ?? [];
-    if (given.length > 0 && rules.repeatable?.includes(name) !== true) {
-      throw new LabError("bad-input", `${rawName}: given more than once`);
-    }
-    values.set(name, [...given, value]);
   }
-  return { values, positionals };
+  return { values: new Map(Object.entries(values).map(([name, given = []]) => [name, given])), positionals };
 }
 
-/** Reads a TCP or UDP port, 0–65535. Throws `bad-input`. */
-export function readPort(flag: string, value: string): number {
-  if (/^\d{1,5}$/.test(value) && Number(value) <= 65_535) return Number(value);
-  throw new LabError("bad-input", `${flag}: ${shown(value)} is not a port; expected a whole number from 0 to 65535`);
+function parsed(args: readonly string[], names: readonly string[]) {
+  const options = Object.fromEntries(names.map((name) => [name, { type: "string" as const, multiple: true as const }]));
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: true });
+  } catch (error) {
+    // Node's message names the flag.
+    throw new LabError("bad-input", reasonText(error), { cause: error });
+  }
 }

@@ -7,14 +7,22 @@
 import { once } from "node:events";
 import { systemClock } from "@lifeline/measure";
 import pino from "pino";
+import { readFlags } from "./flags.ts";
 import { LabError } from "./lab-error.ts";
 import { startStandIn } from "./stand-in.ts";
-import { readStartOptions } from "./start-options.ts";
 
 async function main(args: readonly string[]): Promise<void> {
   const log = pino({ name: "lab", base: { pid: process.pid } }, pino.destination({ fd: 2, sync: true }));
   const asked = askedToEnd();
-  const standIn = await startStandIn({ ...readStartOptions(args), clock: systemClock, log });
+  const { values } = readFlags(args, { names: ["control", "state-file", "name"], repeatable: ["name"] });
+  const one = (flag: string) => values.get(flag)?.[0];
+  const standIn = await startStandIn({
+    controlPath: one("control"),
+    stateFile: one("state-file"),
+    names: values.get("name") ?? [],
+    clock: systemClock,
+    log,
+  });
   process.stdout.write(`${JSON.stringify(standIn.state())}\n`);
   const signal = await asked;
   log.info({ signal }, "ending");

@@ -3,49 +3,40 @@
  *
  * It has no WireGuard. A real WireGuard is silent to unknown peers, so a probe has nothing to learn from it.
  */
+import { createSocket, type Socket } from "node:dgram";
+import { once } from "node:events";
 import { type Clock, endpointName } from "@lifeline/measure";
 import { startReflector } from "@lifeline/reflector";
 import type { Logger } from "pino";
 import { createFaultSwitch } from "./fault-switch.ts";
 import { LabError, reasonText } from "./lab-error.ts";
-import { startDropping, stopDropping } from "./packet-drop.ts";
 import type { Listener } from "./tcp-gate.ts";
-import { udpSocketFd } from "./udp-socket.ts";
 
-/** Opens the reflector. `port` 0 lets the kernel choose. Throws `listen-failed`. */
+/** Opens the reflector on `host`, an IPv4 address and a port of the kernel's choice. Throws `listen-failed`. */
 export async function openSiderolink(options: {
   readonly host: string;
-  readonly port: number;
   readonly clock: Clock;
   readonly log: Logger;
 }): Promise<Listener> {
   const { host } = options;
-  let reflector = await start(options);
+  const reflector = await start({ ...options, port: 0 });
   const { port } = reflector.address;
-  let listening = true;
+  let holder: Holder | undefined = reflector;
 
   const stop = async () => {
-    if (!listening) return;
-    listening = false;
-    await reflector.close();
+    await holder?.close();
+    holder = undefined;
   };
   const faults = createFaultSwitch({
     // Datagrams make no connections.
     disconnect: () => undefined,
     async inject(fault) {
-      if (fault === "refuse") return stop();
-      const dropping = await startDropping(await udpSocketFd(port));
-      if (dropping === "not-permitted") {
-        throw new LabError(
-          "fault-unavailable",
-          `${fault}: this kernel lets no unprivileged process filter a UDP socket`,
-        );
-      }
+      await stop();
+      if (fault !== "refuse") holder = await openSilent(host, port);
     },
-    async lift(fault) {
-      if (fault !== "refuse") return stopDropping(await udpSocketFd(port));
-      reflector = await start({ ...options, port });
-      listening = true;
+    async lift() {
+      await stop();
+      holder = await start({ ...options, port });
     },
   });
   const close = async () => {
@@ -55,7 +46,26 @@ export async function openSiderolink(options: {
   return { host, port, faults, close };
 }
 
-async function start(options: Parameters<typeof openSiderolink>[0]) {
+/** What holds the port. */
+interface Holder {
+  close(): Promise<unknown>;
+}
+
+/** A socket that takes every datagram and answers none. */
+async function openSilent(host: string, port: number): Promise<Holder> {
+  const socket: Socket = createSocket("udp4").bind(port, host);
+  socket.on("message", () => undefined);
+  await once(socket, "listening");
+  return {
+    async close() {
+      const closed = once(socket, "close");
+      socket.close();
+      await closed;
+    },
+  };
+}
+
+async function start(options: Parameters<typeof openSiderolink>[0] & { readonly port: number }) {
   try {
     return await startReflector(options);
   } catch (error) {

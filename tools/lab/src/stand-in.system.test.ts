@@ -325,22 +325,9 @@ describe("a stand-in", () => {
     await expect(standIn.fault("api", "none")).rejects.toMatchObject({ code: "closed" });
   });
 
-  it("keeps nothing open when one of its ports is taken, and names the port", async () => {
-    const gone = await start();
-    await gone.close();
-    const first = await start();
-    const ports = { api: gone.api.port, siderolink: first.siderolink.port };
-    const taken = startStandIn({ clock: systemClock, log, ports });
-    await expect(taken).rejects.toMatchObject({ code: "listen-failed" });
-    await expect(taken).rejects.toThrow(`127.0.0.1:${ports.siderolink}/udp: `);
-    expect(await tryConnect(gone.api)).toBe("ECONNREFUSED");
-    expect(await tryStamp(first.siderolink)).toBe("answered");
-  });
-
-  it.each([
-    [{ host: "omni.lab" }, 'host: "omni.lab" is not an IP address; expected such as 127.0.0.1 or ::1'],
-    [{ names: Array.from({ length: 17 }, (_, n) => `n${n}.lab`) }, "names: 17 names; expected at most 16"],
-  ])("refuses %j", async (options, message) => {
-    await expect(start(options)).rejects.toMatchObject({ code: "bad-input", message });
+  it("refuses more names than a certificate should hold", async () => {
+    const names = Array.from({ length: 17 }, (_, n) => `n${n}.lab`);
+    const message = "names: 17 names; expected at most 16";
+    await expect(start({ names })).rejects.toMatchObject({ code: "bad-input", message });
   });
 });

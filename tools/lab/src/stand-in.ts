@@ -5,13 +5,12 @@
  * 2. It never dials out, and resolves no names.
  * 3. A fault acts on the public socket, never on the data sent through it.
  */
-import { isIP } from "node:net";
 import type { Clock } from "@lifeline/measure";
 import type { Logger } from "pino";
 import { createApiEndpoint, LAB_LABEL } from "./api-endpoint.ts";
 import { controlOf, openControl } from "./control.ts";
 import { LabError } from "./lab-error.ts";
-import { LISTENER_NAMES, type ListenerName, shown } from "./listener-fault.ts";
+import { LISTENER_NAMES, type ListenerName } from "./listener-fault.ts";
 import { createMachineApi } from "./machine-api.ts";
 import { openSiderolink } from "./siderolink.ts";
 import { createStandInCertificate, type StandInCertificate } from "./stand-in-certificate.ts";
@@ -21,23 +20,21 @@ import { type Listener, openTcpGate } from "./tcp-gate.ts";
 
 /** Options of {@link startStandIn}. */
 export interface StandInOptions {
-  /** IP literal to listen on; default 127.0.0.1. */
-  readonly host?: string;
-  /** Fixed ports, 0–65535; default 0, the kernel's choice. */
-  readonly ports?: { readonly api?: number; readonly machineApi?: number; readonly siderolink?: number };
-  /** Names the certificate is valid for beside 127.0.0.1, ::1, localhost and `host`; at most 16. */
+  /** Names the certificate is valid for beside 127.0.0.1, ::1 and localhost; at most 16. */
   readonly names?: readonly string[];
   /** Unix socket of the control endpoint, at most 107 bytes; default none. */
-  readonly controlPath?: string;
+  readonly controlPath?: string | undefined;
   /**
    * File that holds the {@link StandInState} while the stand-in runs, rewritten at every change of fault; default none.
    */
-  readonly stateFile?: string;
+  readonly stateFile?: string | undefined;
   readonly clock: Clock;
   readonly log: Logger;
 }
 
 const NAMES_MAX = 16;
+/** Where the stand-in listens, at ports of the kernel's choice. */
+const HOST = "127.0.0.1";
 
 const PROTOCOLS = { api: "https", "machine-api": "grpcs", siderolink: "stamp" } as const;
 
@@ -45,18 +42,17 @@ const PROTOCOLS = { api: "https", "machine-api": "grpcs", siderolink: "stamp" } 
  * Starts all three listeners. Throws {@link LabError} `bad-input` or `listen-failed`; then nothing is left listening.
  */
 export async function startStandIn(options: StandInOptions): Promise<StandIn> {
-  const host = readHost(options.host ?? "127.0.0.1");
   const { names = [], clock } = options;
   if (names.length > NAMES_MAX) {
     throw new LabError("bad-input", `names: ${names.length} names; expected at most ${NAMES_MAX}`);
   }
-  const certificate = await createStandInCertificate(clock, [host, ...names]);
+  const certificate = await createStandInCertificate(clock, names);
   const closers: (() => Promise<void>)[] = [];
   const close = async () => {
     await Promise.all(closers.map((closer) => closer()));
   };
   try {
-    const listeners = await openListeners({ ...options, host }, certificate, closers);
+    const listeners = await openListeners(options, certificate, closers);
     const standIn = assemble(listeners, certificate.caPem, options, close);
     await publish(standIn, options, closers);
     return standIn;
@@ -66,20 +62,14 @@ export async function startStandIn(options: StandInOptions): Promise<StandIn> {
   }
 }
 
-function readHost(host: string): string {
-  if (isIP(host) !== 0) return host;
-  throw new LabError("bad-input", `host: ${shown(host)} is not an IP address; expected such as 127.0.0.1 or ::1`);
-}
-
 type Listeners = Record<ListenerName, Listener>;
 type Closers = (() => Promise<void>)[];
 
 async function openListeners(
-  options: StandInOptions & { readonly host: string },
+  { clock, log }: StandInOptions,
   certificate: StandInCertificate,
   closers: Closers,
 ): Promise<Listeners> {
-  const { host, ports = {}, clock, log } = options;
   const open = async (opening: Promise<Listener>) => {
     const listener = await opening;
     closers.push(() => listener.close());
@@ -88,9 +78,9 @@ async function openListeners(
   const machineApi = createMachineApi(certificate);
   closers.push(async () => machineApi.close());
   return {
-    api: await open(openTcpGate({ host, port: ports.api ?? 0, serve: createApiEndpoint(certificate) })),
-    "machine-api": await open(openTcpGate({ host, port: ports.machineApi ?? 0, serve: machineApi.serve })),
-    siderolink: await open(openSiderolink({ host, port: ports.siderolink ?? 0, clock, log })),
+    api: await open(openTcpGate({ host: HOST, port: 0, serve: createApiEndpoint(certificate) })),
+    "machine-api": await open(openTcpGate({ host: HOST, port: 0, serve: machineApi.serve })),
+    siderolink: await open(openSiderolink({ host: HOST, clock, log })),
   };
 }
 

@@ -10,7 +10,6 @@ import { createFaultSwitch, type FaultSwitch } from "./fault-switch.ts";
 import { type FullListener, openFullListener } from "./full-listener.ts";
 import { LabError, reasonText } from "./lab-error.ts";
 import type { Fault } from "./listener-fault.ts";
-import { startDropping, stopDropping } from "./packet-drop.ts";
 
 /** A listener of the stand-in. */
 export interface Listener {
@@ -46,7 +45,7 @@ export async function openTcpGate(options: {
   const connections = new Set<Socket>();
   let arriving: Fault = "none";
   let overflowed = 0;
-  /** Holds the port while packets to it vanish, where a filter is not permitted. */
+  /** Holds the port while packets to it vanish. */
   let full: FullListener | undefined;
 
   const accept = (connection: Socket) => {
@@ -74,9 +73,8 @@ export async function openTcpGate(options: {
       if (fault === "drop") full = await drop(server, options.host, port);
     },
     async lift(fault) {
-      if (fault === "drop" && full === undefined) await stopDropping(listeningFd(server));
       full?.close();
-      if (fault === "refuse" || full !== undefined) await listen(server, options.host, port);
+      if (fault !== "stall") await listen(server, options.host, port);
       full = undefined;
     },
   });
@@ -98,12 +96,8 @@ export async function openTcpGate(options: {
   };
 }
 
-/**
- * Drops packets to the port silently: by a filter, or, where that is not permitted, by a listener that accepts no
- * connection.
- */
-async function drop(server: Server, host: string, port: number): Promise<FullListener | undefined> {
-  if ((await startDropping(listeningFd(server))) === "dropping") return undefined;
+/** Drops packets to the port silently, by a listener that accepts no connection. */
+async function drop(server: Server, host: string, port: number): Promise<FullListener> {
   await stopListening(server);
   try {
     return await openFullListener(host, port);
@@ -149,17 +143,4 @@ function stopListening(server: Server): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve());
   });
-}
-
-/**
- * The descriptor of the listening socket. Node exposes it only on the handle; there is no public way to a socket
- * option.
- */
-function listeningFd(server: Server): number {
-  const { _handle: handle } = server as unknown as { _handle?: { fd?: unknown } | null };
-  const fd = handle?.fd;
-  if (typeof fd !== "number" || fd < 0) {
-    throw new LabError("fault-unavailable", "drop: this Node.js does not show the descriptor of a listening socket");
-  }
-  return fd;
 }
