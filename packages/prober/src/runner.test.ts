@@ -1,6 +1,7 @@
 import { type ManualClock, manualClock, type Sample, type Target } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
-import { Runner, type RunnerOptions, WATCHED_PER_TARGET_MAX } from "./runner.ts";
+import { WATCHED_PER_TARGET_MAX } from "./attempts-in-flight.ts";
+import { Runner, type RunnerOptions } from "./runner.ts";
 import { FIRST_TICK_WITHIN_MS } from "./schedule.ts";
 import { sampleOf, tcpTarget } from "./testing/samples.ts";
 

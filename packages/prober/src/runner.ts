@@ -2,12 +2,11 @@
  * Runs the schedule: begins an attempt at each tick, with a bound on the attempts in flight.
  *
  * 1. A tick at which no attempt can begin is counted as missed and never made up (M3).
- * 2. Attempts in flight are bounded, for each target and in all (S2). An attempt that is silent at its threshold is
- *    watched for a late answer. It then counts against bounds of its own, so that it holds up no tick.
- * 3. One timer waits for the next tick of all targets.
+ * 2. One timer waits for the next tick of all targets.
  */
 import { type Clock, NS_PER_MS, type Sample, type Target, type Timer } from "@lifeline/measure";
 import type { SilenceWatch } from "@lifeline/probe";
+import { type AttemptCounts, AttemptsInFlight, IN_FLIGHT_MAX, type InFlightLimits } from "./attempts-in-flight.ts";
 import {
   type Bursts,
   cadenceAt,
@@ -22,23 +21,6 @@ import {
 } from "./schedule.ts";
 import { isWatched } from "./watched-attempts.ts";
 
-/**
- * Attempts in flight in all: well below the 1,024 descriptors Talos gives an extension (containerd's default NOFILE).
- */
-export const IN_FLIGHT_MAX = 128;
-
-/** Attempts in flight at one target: a timeout of 8 cadences overlaps itself this often. */
-export const IN_FLIGHT_PER_TARGET_MAX = 8;
-
-/**
- * Attempts watched in all, each with a socket: with those in flight well below the 1,024 descriptors of an extension.
- * Beyond it an attempt ends at its threshold, and was not measured: its answer might have been late.
- */
-export const WATCHED_MAX = 256;
-
-/** Attempts watched at one target: four seconds of a burst, in which an HTTP exchange over a slow path ends. */
-export const WATCHED_PER_TARGET_MAX = 16;
-
 /** Takes what becomes of an attempt. */
 export interface AttemptSink {
   /** The threshold is over without an answer from `address`. True: start a burst. */
@@ -50,7 +32,7 @@ export interface AttemptSink {
 }
 
 /** What a {@link Runner} needs. */
-export interface RunnerOptions {
+export interface RunnerOptions extends InFlightLimits {
   readonly clock: Clock;
   /** Hashed into every target's phase. */
   readonly nodeId: string;
@@ -66,10 +48,6 @@ export interface RunnerOptions {
   readonly firstTickWithinMs?: number;
   /** Monotonic time of the last tick, ns; default none. */
   readonly untilNs?: number;
-  /** Default {@link IN_FLIGHT_MAX}. */
-  readonly inFlightMax?: number;
-  /** Default {@link IN_FLIGHT_PER_TARGET_MAX}. */
-  readonly inFlightPerTargetMax?: number;
 }
 
 interface Entry {
@@ -78,38 +56,23 @@ interface Entry {
   dueNs: number;
   /** The interval `dueNs` was computed with. */
   intervalNs: number;
-  /** Attempts that are not watched. */
-  inFlight: number;
-  watched: number;
+  readonly attempts: AttemptCounts;
   bursts: Bursts;
-}
-
-/** One attempt, until it has ended. */
-interface Running {
-  readonly entry: Entry;
-  readonly sink: AttemptSink;
-  isWatched: boolean;
-  /** Whether it was silent and there was no room to watch it. */
-  isDropped: boolean;
 }
 
 /** Probes a set of targets until stopped. Starts without targets. */
 export class Runner {
   readonly #options: RunnerOptions;
   readonly #clock: Clock;
+  readonly #attempts: AttemptsInFlight;
   #entries = new Map<string, Entry>();
-  #inFlight = 0;
-  #watched = 0;
-  /** End the watches. */
-  readonly #giveUps = new Set<() => void>();
-  #abandoned = false;
   #timer: Timer | undefined;
   #stopped = false;
-  #drained: (() => void) | undefined;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
     this.#clock = options.clock;
+    this.#attempts = new AttemptsInFlight(options);
   }
 
   /** Replaces the targets. Those that stay keep their place on the grid; attempts in flight run to their end. */
@@ -121,7 +84,7 @@ export class Runner {
 
   /** Attempts that have begun and not ended, watched ones included. */
   inFlight(): number {
-    return this.#inFlight + this.#watched;
+    return this.#attempts.count();
   }
 
   /**
@@ -141,21 +104,15 @@ export class Runner {
 
   /** Ends every watch now, and lets none begin: no socket stays open for a late answer. Idempotent. */
   abandonWatched(): void {
-    this.#abandoned = true;
-    for (const giveUp of this.#giveUps) giveUp();
-    this.#giveUps.clear();
+    this.#attempts.abandonWatched();
   }
 
   /**
    * Resolves when no attempt is in flight or watched, or when `signal` aborts. To be awaited after {@link stop}. Never
    * rejects.
    */
-  async drained(signal: AbortSignal): Promise<void> {
-    if (this.inFlight() === 0 || signal.aborted) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#drained = resolve;
-    signal.addEventListener("abort", () => resolve(), { once: true });
-    await promise;
+  drained(signal: AbortSignal): Promise<void> {
+    return this.#attempts.drained(signal);
   }
 
   /**
@@ -177,7 +134,8 @@ export class Runner {
     const { nodeId, firstTickWithinMs } = this.#options;
     const phase = phaseNs(nodeId, target.id, target.cadenceMs);
     const known = this.#entries.get(target.id);
-    const entry = known ?? { target, phase, dueNs: 0, intervalNs: 0, inFlight: 0, watched: 0, bursts: NO_BURSTS };
+    const attempts = { inFlight: 0, watched: 0 };
+    const entry = known ?? { target, phase, dueNs: 0, intervalNs: 0, attempts, bursts: NO_BURSTS };
     const sameCadence = known?.target.cadenceMs === target.cadenceMs;
     entry.target = target;
     entry.phase = phase;
@@ -221,49 +179,26 @@ export class Runner {
   }
 
   #beginAttempt(entry: Entry): void {
-    const { inFlightMax = IN_FLIGHT_MAX, inFlightPerTargetMax = IN_FLIGHT_PER_TARGET_MAX } = this.#options;
     const { target } = entry;
-    if (this.#inFlight >= inFlightMax || entry.inFlight >= inFlightPerTargetMax) {
+    const slot = this.#attempts.enter(entry.attempts);
+    if (slot === undefined) {
       this.#options.missed(target.id, 1);
       return;
     }
-    this.#inFlight += 1;
-    entry.inFlight += 1;
-    const running: Running = { entry, sink: this.#options.begun(target.id), isWatched: false, isDropped: false };
-    const giveUps = new Set<() => void>();
+    const sink = this.#options.begun(target.id);
     const watch: SilenceWatch = {
       silent: ({ address, giveUp }) => {
-        if (!this.#watch(running, address)) return false;
-        giveUps.add(giveUp);
-        this.#giveUps.add(giveUp);
-        return true;
+        const isWatched = this.#attempts.watch(slot, giveUp);
+        if (isWatched && sink.silent(address)) this.#burst(entry);
+        return isWatched;
       },
-      heard: () => running.sink.heard(),
+      heard: () => sink.heard(),
     };
     this.#attempt(target, watch).then((sample) => {
-      for (const giveUp of giveUps) this.#giveUps.delete(giveUp);
-      this.#end(running, running.sink.ended(running.isDropped ? unwatched(sample) : sample));
+      const wantsBurst = sink.ended(slot.isDropped ? unwatched(sample) : sample);
+      this.#attempts.leave(slot);
+      if (wantsBurst) this.#burst(entry);
     });
-  }
-
-  /** An attempt is silent at its threshold. Whether it is watched. */
-  #watch(running: Running, address: string): boolean {
-    const { entry, sink } = running;
-    const isFull = this.#watched >= WATCHED_MAX || entry.watched >= WATCHED_PER_TARGET_MAX;
-    if (this.#abandoned) return false;
-    if (isFull && !running.isWatched) {
-      running.isDropped = true;
-      return false;
-    }
-    if (!running.isWatched) {
-      running.isWatched = true;
-      this.#inFlight -= 1;
-      entry.inFlight -= 1;
-      this.#watched += 1;
-      entry.watched += 1;
-    }
-    if (sink.silent(address)) this.#burst(entry);
-    return true;
   }
 
   async #attempt(target: Target, watch: SilenceWatch): Promise<Sample> {
@@ -275,18 +210,6 @@ export class Runner {
       this.#options.onDefect(target.id, error);
       return unmeasured(target.id, startedAtMs, startedAtMs + (this.#clock.monotonicNs() - startedNs) / NS_PER_MS);
     }
-  }
-
-  #end({ entry, isWatched }: Running, wantsBurst: boolean): void {
-    if (isWatched) {
-      this.#watched -= 1;
-      entry.watched -= 1;
-    } else {
-      this.#inFlight -= 1;
-      entry.inFlight -= 1;
-    }
-    if (this.inFlight() === 0) this.#drained?.();
-    if (wantsBurst) this.#burst(entry);
   }
 
   #burst(entry: Entry): void {

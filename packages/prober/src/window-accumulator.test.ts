@@ -2,9 +2,11 @@ import { manualClock, type Reason } from "@lifeline/measure";
 import { endedCount, WINDOW_MS, type Window } from "@lifeline/window";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { EARLY_SEALS_MAX } from "./target-account.ts";
 import { sampleOf } from "./testing/samples.ts";
 import type { Attempt } from "./watched-attempts.ts";
-import { EARLY_SEALS_MAX, GATHER_MS, WindowAccumulator } from "./window-accumulator.ts";
+import { WindowAccumulator } from "./window-accumulator.ts";
+import { GATHER_MS } from "./window-sealer.ts";
 
 /** A multiple of WINDOW_MS. */
 const EPOCH_MS = 1_800_000_000_000;
