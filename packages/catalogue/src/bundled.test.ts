@@ -135,6 +135,21 @@ describe("bundled versions", () => {
     expect(() => loadCatalogue("../../etc/passwd")).toThrow("want one of v1.13, v1.14");
   });
 
+  it.each(listCatalogues())(
+    "of %s ask a time server less than once in 8 s, and leave room for bursts (P1)",
+    (version) => {
+      const plans = loadCatalogue(version).requirements.flatMap(({ probes }) => probes);
+      const cadences = plans.flatMap(({ probe, cadenceMs = 0 }) =>
+        probe === "ntp" || probe === "nts" ? [cadenceMs] : [],
+      );
+      // RFC 5905 §7.2: no client polls more often than every 16 s.
+      expect(Math.min(...cadences)).toBe(16_000);
+      // A third of what ntpd's rate limit allows is left (packet-pacing.ts of packages/probe).
+      const perS = cadences.reduce((sum, cadenceMs) => sum + 1_000 / cadenceMs, 0);
+      expect(perS).toBeLessThanOrEqual((2 / 3) * (1 / 8));
+    },
+  );
+
   it("differ by the corrected tunnel address, the proxy section and NTS", () => {
     const diff = diffCatalogues(page, loadCatalogue("v1.14"));
     expect(diff.added.map(({ id }) => id)).toEqual(["http-proxy", "node-kubernetes-cdn", "node-time-security"]);

@@ -19,7 +19,7 @@ const SERVERS_MAX = 128;
 /** Longest wait for a turn, ms: two packets that are due at once wait, a crowd does not pile up. */
 const WAIT_MAX_MS = 2 * GAP_MS;
 
-/** First pause after RATE, ms: twice the interval at rest. */
+/** First pause after RATE, ms: twice NTP's usual first polling interval (RFC 5905 §7.3, 2^6 s). */
 const RATE_PAUSE_MS = 128_000;
 
 /** Longest pause, ms: NTP's longest poll interval, 2^17 s (RFC 5905 §7.2, MAXPOLL). */
