@@ -61,6 +61,7 @@ export {
   type Origin,
   type Place,
   type ProbePlan,
+  type ProxyKind,
   type Published,
   type Requirement,
   SERVICES,

@@ -2,7 +2,7 @@
 import type { ExpectedRow, FieldCase } from "./field-case.ts";
 import { OMNI, SITE } from "./field-case.ts";
 import { LINK_RESOLVER, NODE_INTERFACE, WORLD } from "./field-net.ts";
-import { PORTS, PRIVATE_ROOT, PUBLIC_ROOT } from "./site.ts";
+import { PORTS, PRIVATE_ROOT, PUBLIC_ROOT, PUBLIC_ROOT_SHA256 } from "./site.ts";
 
 const PROXY = `proxy.${SITE}`;
 const MIRROR = `mirror.${SITE}`;
@@ -262,6 +262,18 @@ const INSPECTION_CASES: readonly FieldCase[] = [
     modes: [{ service: "machine-api", mode: "untrusted", names: [OMNI] }],
     omni: { caFile: PRIVATE_ROOT },
     deployment: { egress: { nodesPullDirectly: false, tlsInspection: [{ caFile: PUBLIC_ROOT }] } },
+    expected: [
+      { requirement: "api-endpoint", probe: "http", verdict: "met", names: "The site inspects this TLS" },
+      { requirement: "machine-api", probe: "grpc", verdict: "met" },
+    ],
+  },
+  {
+    name: "17-declared-inspection-by-sha-256",
+    what: "the same, declared by the SHA-256 of the CA, which the node trusts",
+    zone: OMNI_ZONE,
+    modes: [{ service: "machine-api", mode: "untrusted", names: [OMNI] }],
+    omni: { caFile: PRIVATE_ROOT },
+    deployment: { egress: { nodesPullDirectly: false, tlsInspection: [{ caSha256: PUBLIC_ROOT_SHA256 }] } },
     expected: [
       { requirement: "api-endpoint", probe: "http", verdict: "met", names: "The site inspects this TLS" },
       { requirement: "machine-api", probe: "grpc", verdict: "met" },

@@ -1,5 +1,6 @@
 /** Plays one case: its network, its services, `lifeline check` on the node, and an agent with a collector. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { X509Certificate } from "node:crypto";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AGENT_NODE, COLLECTOR_NODE } from "@lifeline/bundle";
@@ -11,7 +12,7 @@ import { stringify } from "yaml";
 import { isRight } from "./comparison.ts";
 import type { ExpectedRow, FieldCase } from "./field-case.ts";
 import { type FieldNet, openFieldNet } from "./field-net.ts";
-import { CONTROL_SOCKET, PUBLIC_ROOT, serviceArguments, siteDeployment } from "./site.ts";
+import { CONTROL_SOCKET, PUBLIC_ROOT, PUBLIC_ROOT_SHA256, serviceArguments, siteDeployment } from "./site.ts";
 
 /** What a case was answered. */
 export interface Played {
@@ -68,7 +69,9 @@ class Play {
 
   async play(): Promise<Played> {
     await this.#openWorld();
-    writeFileSync(this.#deployment, stringify(siteDeployment(this.#case), { aliasDuplicateObjects: false }));
+    const root = new X509Certificate(readFileSync(join(this.#folder, PUBLIC_ROOT)));
+    const deployment = stringify(siteDeployment(this.#case), { aliasDuplicateObjects: false });
+    writeFileSync(this.#deployment, deployment.replaceAll(PUBLIC_ROOT_SHA256, root.fingerprint256));
     const { expected } = this.#case;
     if ("refused" in expected) return { check: await this.#check(), agent: undefined };
     const [check, agent] = await Promise.all([this.#check(), this.#agent(expected)]);

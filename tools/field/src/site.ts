@@ -6,6 +6,8 @@ import { LINK_RESOLVER, WORLD, WORLD_INTERFACE } from "./field-net.ts";
 /** Control socket of the services, and the root of the public certificates, in the folder of the case. */
 export const CONTROL_SOCKET = "services.sock";
 export const PUBLIC_ROOT = "public-root.pem";
+/** Stands in a deployment for the SHA-256 of {@link PUBLIC_ROOT}, which is made anew for each case. */
+export const PUBLIC_ROOT_SHA256 = "SHA-256 of the public root";
 /** The root of the site's own proxy. */
 export const PRIVATE_ROOT = "private-root.pem";
 

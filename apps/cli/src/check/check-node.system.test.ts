@@ -145,6 +145,22 @@ describe.concurrent("lifeline check on this node", () => {
     expect(out + err).not.toContain("secret");
   });
 
+  it.each([
+    ["https", true],
+    ["socks5", true],
+    ["http", false],
+  ])("says which Talos it assumes where that decides how a proxy is asked: %s", async (scheme, isSaid) => {
+    const omni = ["--omni", "https://omni.test", "--machine-api", "https://omni.test:8090"];
+    const argv = ["check", ...omni, "--only", "machine-api", "--seconds", "1", "--json"];
+    const env = { HTTPS_PROXY: `${scheme}://127.0.0.1:1` };
+    const remarksOf = async (more: readonly string[]) => {
+      const { out } = await runHere([...argv, ...more], { env, isOther: true });
+      return JSON.parse(out).remarks.filter((one: string) => one.startsWith("Judged for Talos"));
+    };
+    expect(await remarksOf([])).toHaveLength(isSaid ? 1 : 0);
+    expect(await remarksOf(["--talos-version", "v1.10.0"])).toEqual([]);
+  });
+
   it("names the product that intercepts TLS, where the certificate carries its mark", async () => {
     const port = await tlsEndpoint(await listenerOf(await testFleetCa("Untangle")));
     const caFile = file("own.pem", (await testFleetCa("own")).certPem);

@@ -11,11 +11,13 @@ import {
   matchesPattern,
   ORIGINS,
   type Origin,
+  type ProxyKind,
   type Resolution,
   refuseUnmatchedMirrors,
   resolve,
   resolvedTargets,
 } from "@lifeline/catalogue";
+import type { ProxyEndpoint } from "@lifeline/measure";
 import type { LocalNode } from "@lifeline/prober";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { noMatch } from "../arguments/requirement-pattern.ts";
@@ -148,9 +150,16 @@ function resolverFor(
 /** Whether no version was given or found, and a row depends on it. */
 function isVersionAssumed(flags: CheckFlags, facts: { readonly talosVersion?: string }, { rows }: Resolution): boolean {
   if (flags.talosVersion !== undefined || facts.talosVersion !== undefined) return false;
-  return rows.some(({ requirement: { conditions = [] } }) =>
-    conditions.some(({ fact }) => fact === "network-time-security"),
+  return rows.some(
+    ({ requirement: { conditions = [], proxyKinds = [] }, ...row }) =>
+      conditions.some(({ fact }) => fact === "network-time-security") ||
+      (row.kind === "targets" && row.targets.some(({ proxy }) => proxyKinds.some((kind) => isOfNewer(kind, proxy)))),
   );
+}
+
+/** Whether the proxy is of a kind that an older Talos asks otherwise. */
+function isOfNewer({ scheme, since }: ProxyKind, proxy: ProxyEndpoint | undefined): boolean {
+  return since !== undefined && proxy?.scheme === scheme;
 }
 
 function deploymentOf(flags: CheckFlags, caFile: string | undefined): Deployment {

@@ -13,6 +13,8 @@ export interface TestWorldOptions {
   readonly node?: Partial<LocalNodeOptions>;
   /** Facts that stand instead of this host's; an IPv4 node of Talos v1.13.2 where none are given. */
   readonly facts?: Partial<NodeFacts>;
+  /** Whether the host runs no Talos, so that its version is not known. */
+  readonly isOther?: true;
   readonly interrupt?: AbortSignal;
   /** Called with each text written to stdout. */
   readonly onWrite?: (text: string) => void;
@@ -47,7 +49,8 @@ export function testWorld(options: TestWorldOptions = {}): TestWorld {
       openNode(given) {
         // Nothing answers at that resolver, so a test that looked up a name would fail and query no other.
         const node = openLocalNode({ ...given, resolvers: ["127.0.0.1:1"], ...options.node });
-        const facts = { families: [4], talosVersion: "v1.13.2" } as const;
+        const talos = options.isOther ? {} : { talosVersion: "v1.13.2" };
+        const facts = { families: [4], ...talos } as const;
         return { ...node, facts: () => ({ ...node.facts(), ...facts, ...options.facts }) };
       },
     },
