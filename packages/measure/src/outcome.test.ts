@@ -76,6 +76,7 @@ const FACTS: Record<Reason, readonly [OutcomeKind, Blame, Cause, OutcomeClass]> 
   "registry-private": ["answered", "none", "none", "good"],
   "object-missing": ["rejected", "peer", "object-missing", "bad"],
   "object-unproven": ["rejected", "none", "object-missing", "inconclusive"],
+  "token-host-undocumented": ["rejected", "none", "no-evidence", "inconclusive"],
   "redirect-not-allowed": ["not-sent", "interception", "http-redirected", "bad"],
   "time-unsynchronised": ["rejected", "peer", "time-unsynchronised", "bad"],
   "ntp-stray": ["lost", "interception", "time-unproven", "bad"],

@@ -463,6 +463,13 @@ const facts = {
     cause: "object-missing",
     meaning: "a registry answers, and it does not have the image asked for: nothing is known of its other images",
   },
+  "token-host-undocumented": {
+    kind: "rejected",
+    blame: "none",
+    cause: "no-evidence",
+    meaning:
+      "a registry answers and requires a token from a host that no document names, which was not asked: its images are not proven",
+  },
   "redirect-not-allowed": {
     kind: "not-sent",
     blame: "interception",

@@ -42,7 +42,10 @@ export interface Evidence {
   readonly addresses?: readonly string[];
   /** How many addresses the name has, where it has more than take turns. */
   readonly addressCount?: number;
-  /** errno name or library code the failure was classified from, such as ECONNREFUSED. */
+  /**
+   * What the failure was classified from: an errno name or library code, such as ECONNREFUSED, or the origin that gives
+   * a registry's tokens.
+   */
   readonly code?: string;
   readonly tlsVersion?: string;
   readonly alpn?: string;

@@ -95,6 +95,13 @@ describe("the registry probe", () => {
     ["a public image that is not there", registry([200], [404]), "object-missing"],
     ["an image that is withheld", registry([200], [403]), "http-status"],
     ["a public image that wants credentials", registry([401, { "www-authenticate": "Basic" }], [401]), "http-status"],
+    [
+      "a token from a host that no document names, without which nothing is given",
+      registry([401, BEARER], [401, BEARER]),
+      "token-host-undocumented",
+    ],
+    ["such a token of an image that is withheld", registry([401, BEARER], [403]), "http-status"],
+    ["such a token at a mirror", registry([401, BEARER], [401, BEARER]), "registry-private", { objectRequired: false }],
     ["a mirror without the image", registry([200], [404]), "object-unproven", { objectRequired: false }],
     [
       "a private mirror",
@@ -114,6 +121,12 @@ describe("the registry probe", () => {
     expect(sample.outcome).toEqual({ reason, phase: "first-byte" });
     expect(JSON.stringify(sample)).not.toContain("secret");
     expect(object).toBeUndefined();
+  });
+
+  it("names the host that gives the tokens and was not asked", async () => {
+    await using peer = await listening(createServer(registry([401, BEARER], [401, BEARER])));
+    const { evidence } = await ask(peer.port);
+    expect(evidence).toMatchObject({ code: "https://auth.test", httpStatus: 401 });
   });
 
   it.each([

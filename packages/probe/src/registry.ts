@@ -9,7 +9,7 @@
 import type { Reason, RegistryExpectation, Target, Trust } from "@lifeline/measure";
 import { headerOf } from "./exchange.ts";
 import { isRateLimitedStatus, isUpstreamStatus, originOf, pauseOf } from "./http.ts";
-import { emptyTrace, outcome, type ProbeResult, resultOf, type Trace } from "./probe-result.ts";
+import { boundedText, emptyTrace, outcome, type ProbeResult, resultOf, type Trace } from "./probe-result.ts";
 import type { ProbeProtocol } from "./protocol.ts";
 import { isDocumented, originText, redirectOrigin } from "./redirect.ts";
 import { fetchToken, isAllowedRealm, readBearer } from "./registry-challenge.ts";
@@ -48,6 +48,8 @@ class RegistryAttempt {
   readonly #expect: RegistryExpectation;
   readonly #trace: Trace;
   readonly #session: RegistrySession;
+  /** The origin that gives the tokens and was not asked, because no document names it. */
+  #undocumented: string | undefined;
 
   constructor(
     world: ProbeWorld,
@@ -95,7 +97,10 @@ class RegistryAttempt {
     const challenge = readBearer(headers);
     if (challenge === undefined) return undefined;
     const { documentedHosts } = this.#expect;
-    if (!isAllowedRealm(challenge, this.#target.host, documentedHosts)) return undefined;
+    if (!isAllowedRealm(challenge, this.#target.host, documentedHosts)) {
+      this.#undocumented = boundedText(originText(challenge.realm));
+      return undefined;
+    }
     const given = await fetchToken(this.#world, this.#target, this.#trust, challenge, repositoryOf(object));
     if (typeof given !== "object") return given;
     // A client that gets no token because of a limit, or of a dead service, pulls nothing.
@@ -131,7 +136,11 @@ class RegistryAttempt {
     if (status === 403) return "http-status";
     if (status === 200 || !isRegistry) return "not-a-registry";
     if (status === 404) return this.#expect.objectRequired ? "object-missing" : "object-unproven";
-    return status === 401 && !this.#expect.objectRequired ? "registry-private" : "http-status";
+    if (status !== 401) return "http-status";
+    if (!this.#expect.objectRequired) return "registry-private";
+    if (this.#undocumented === undefined) return "http-status";
+    this.#trace.evidence.code = this.#undocumented;
+    return "token-host-undocumented";
   }
 
   /** What holds for any request; undefined: go on. Keeps status and redirect. */

@@ -310,7 +310,11 @@ export const CAUSE_FACTS: Readonly<Record<Cause, CauseFacts>> = {
     "The scheme of HTTPS_PROXY or of egress.httpProxy.",
     "Nothing: it says nothing about the network.",
   ),
-  "no-evidence": facts("There is no evidence either way.", "Silence from a peer that need not answer.", "Nothing yet."),
+  "no-evidence": facts(
+    "There is no evidence either way.",
+    "Silence from a peer that need not answer, or a registry whose token host no document names.",
+    "Nothing yet.",
+  ),
   "no-data": facts(
     "No fresh sample.",
     "No window arrived within 30 s, or within three attempts where these are rarer.",

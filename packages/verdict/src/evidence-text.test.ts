@@ -118,6 +118,16 @@ describe("the sentence of each basis", () => {
       "the name exists, but has no address of this family, 2 times over the last 60 s.",
     ],
     [
+      "unproven, by a registry whose token host no document names",
+      {
+        basis: "unproven",
+        reason: "token-host-undocumented",
+        seen: rememberedOf("token-host-undocumented", NOW_MS, { code: "https://auth.test", httpStatus: 401 }),
+        lookback: lookbackOf({ "token-host-undocumented": 2 }),
+      },
+      "a registry answers and requires a token from a host that no document names, which was not asked: its images are not proven (https://auth.test, HTTP status 401), 2 times over the last 60 s.",
+    ],
+    [
       "name-has-no-address, of nothing",
       { basis: "name-has-no-address", reason: "dns-nodata" },
       "the name exists, but has no address of this family, 0 times over the last 60 s.",

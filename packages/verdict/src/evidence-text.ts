@@ -47,6 +47,7 @@ function sentence(own: TargetVerdict): string {
     case "silent":
       return `${times(lookback.counts.get(reason) ?? 0)} ${over}: ${seenPhrase(reason, undefined)}.`;
     case "name-has-no-address":
+    case "unproven":
       return `${seenPhrase(reason, seen)}, ${times(lookback.counts.get(reason) ?? 0)} ${over}.`;
     case "agent-trouble":
       return `not measured ${over}: ${seenPhrase(reason, seen)}.`;

@@ -97,6 +97,7 @@ function stepFor(target: Target, { basis, reason, addresses }: TargetVerdict): s
     case "intermittent":
     case "silent":
     case "name-has-no-address":
+    case "unproven":
     case "agent-trouble":
     case "no-attempt":
       return nextStepFor(reason, target);

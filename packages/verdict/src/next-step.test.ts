@@ -65,6 +65,7 @@ const OWNERS: Record<Reason, RegExp> = {
   "registry-private": /^$/,
   "object-missing": /^Owner of omni\.test:443: find out why this public image does not exist/,
   "object-unproven": /^Deployment owner: name an image that omni\.test:443 has/,
+  "token-host-undocumented": /^Deployment owner: if omni\.test:443 is to take its tokens .* as egress\.redirectHosts/,
   "redirect-not-allowed": /^Network team: find out why omni\.test resolves to an address inside/,
   "time-unsynchronised": /^Owner of the time server omni\.test: restore its own time source/,
   "ntp-stray": /^Network team: exempt this node's NTP to omni\.test from interception/,

@@ -132,6 +132,16 @@ describe("fresh windows without a conclusive sample", () => {
       { basis: "name-has-no-address", cause: "dns-nodata", reason: "dns-nodata" },
     ],
     [
+      "a registry gives nothing without a token from an undocumented host",
+      windowOf({ "token-host-undocumented": 3 }, 0, since("token-host-undocumented")),
+      { basis: "unproven", cause: "no-evidence", reason: "token-host-undocumented", onsetMs: NOW_MS - 7_000 },
+    ],
+    [
+      "a mirror lacks the image",
+      windowOf({ "object-unproven": 3 }, 0, since("object-unproven")),
+      { basis: "unproven", cause: "object-missing", reason: "object-unproven" },
+    ],
+    [
       "they follow a run of answers",
       windowOf({ stalled: 3 }, 0, since("stalled", { outcomeClass: "good" })),
       { basis: "agent-trouble", onsetMs: NOW_MS - 10_000 },

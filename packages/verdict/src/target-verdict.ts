@@ -47,6 +47,8 @@ export type Basis =
   | "unconfirmed"
   | "silent"
   | "name-has-no-address"
+  /** Something answered, and the answer says nothing of the requirement. */
+  | "unproven"
   | "agent-trouble"
   | "no-attempt"
   | "no-data";
@@ -355,7 +357,8 @@ function inconclusive(fresh: readonly Window[], nowMs: number): Conclusion {
   const reason = outcomeClass === "inconclusive" || outcomeClass === "silent" ? last.reason : "stalled";
   // A sample of another class than its run's keeps the run before it. The verdict is unknown since the first window.
   const sinceMs = last.run.outcomeClass === outcomeClass ? last.run.startedAtMs : merged.startMs;
-  const { cause } = reasonFacts(reason);
+  const { cause, kind } = reasonFacts(reason);
+  if (kind === "rejected") return open("unproven", cause, reason, last, sinceMs);
   if (cause === "no-evidence") return open("silent", cause, reason, last, sinceMs);
   if (cause === "dns-nodata") return open("name-has-no-address", cause, reason, last, sinceMs);
   return open("agent-trouble", cause, reason, last, sinceMs);

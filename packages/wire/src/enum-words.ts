@@ -87,6 +87,7 @@ export const reasonWords = words<Reason, WireReason>({
   "registry-private": WireReason.REGISTRY_PRIVATE,
   "object-missing": WireReason.OBJECT_MISSING,
   "object-unproven": WireReason.OBJECT_UNPROVEN,
+  "token-host-undocumented": WireReason.TOKEN_HOST_UNDOCUMENTED,
   "redirect-not-allowed": WireReason.REDIRECT_NOT_ALLOWED,
   "time-unsynchronised": WireReason.TIME_UNSYNCHRONISED,
   "ntp-stray": WireReason.NTP_STRAY,
