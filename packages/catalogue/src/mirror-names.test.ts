@@ -34,6 +34,15 @@ describe("a mirror", () => {
     expect(refusal(host)).toMatch(/name resolvers and time servers of the site under network$/);
   });
 
+  it.each(["docker.io", "quay.io", "mcr.microsoft.com", "k8s.gcr.io"])(
+    "of %s is refused without a name that was not meant",
+    (host) => {
+      expect(refusal(host)).toBe(
+        `d.yaml: airGapped.mirrors[0].replaces: got "${host}", want a host or wildcard of catalogue v1.14`,
+      );
+    },
+  );
+
   it("of a host that no row names is refused, with the nearest one", () => {
     expect(refusal("ghcr.oi", "ghcr.io", "*.githubusercontent.co")).toBe(
       [

@@ -6,6 +6,9 @@ import { type Problem, refuseProblems, shownValue } from "./error.ts";
 import { nearest } from "./nearest.ts";
 import type { Place } from "./requirement.ts";
 
+/** A host is suggested where at most a third of its characters differ: two swapped ones of `ghcr.io` are two of seven. */
+const CLOSE_SHARE = 1 / 3;
+
 /**
  * Refuses a deployment with a mirror of a host that no row of the catalogue names. `file` is the name that problems
  * carry. Throws CatalogueError `unknown-host` with every such mirror.
@@ -15,9 +18,10 @@ export function refuseUnmatchedMirrors(file: string, { airGapped }: Deployment, 
   const servers = new Set(catalogue.requirements.flatMap(({ place }) => defaultsOf(place)));
   const problems = (airGapped?.mirrors ?? []).flatMap(({ replaces }, index): readonly Problem[] => {
     if (replaces === ANY_REGISTRY || hosts.has(replaces.toLowerCase())) return [];
+    const hint = nearest(replaces, hosts, CLOSE_SHARE);
     const expected = servers.has(replaces.toLowerCase())
       ? "a host of the registries or the image factory; name resolvers and time servers of the site under network"
-      : `a host or wildcard of catalogue ${catalogue.version}; the nearest is ${nearest(replaces, hosts)}`;
+      : `a host or wildcard of catalogue ${catalogue.version}${hint === undefined ? "" : `; the nearest is ${hint}`}`;
     const path = `airGapped.mirrors[${index}].replaces`;
     return [{ code: "unknown-host", file, path, value: shownValue(replaces), expected }];
   });

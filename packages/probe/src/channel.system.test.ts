@@ -153,6 +153,7 @@ describe("an attempt through a proxy", () => {
     ["closes", (client) => client.once("data", () => client.end()), "ECONNRESET"],
     ["closes within its answer", (client) => client.once("data", () => client.end("HTTP/1.1 2")), "ECONNRESET"],
     ["speaks no HTTP", (client) => client.write("SSH-2.0-OpenSSH\r\n"), "PROXY_HEAD_MALFORMED"],
+    ["answers TLS", (client) => client.write(Buffer.of(21, 3, 1, 0, 2, 2, 10)), "PROXY_SPEAKS_TLS"],
     ["answers a bare line", (client) => client.once("data", () => client.write("OK\r\n\r\n")), "PROXY_HEAD_MALFORMED"],
     ["has a head without end", (client) => endless(client), "PROXY_HEAD_OVERFLOW"],
     ["has interim heads without end", (client) => interims(client), "PROXY_HEAD_OVERFLOW"],

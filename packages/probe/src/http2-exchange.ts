@@ -40,7 +40,9 @@ export function exchangeHttp2(socket: Socket, request: Http2Request, sent: Sent)
 
   const stream = session.request(request.headers, { endStream: request.body === undefined });
   listen(stream, request.reads, resolve);
-  stream.once("ready", sent);
+  // A session on a connection that stands is ready at once, and its stream has been by now.
+  if (stream.pending) stream.once("ready", sent);
+  else sent();
   if (request.body !== undefined) stream.end(request.body);
   return promise.finally(() => session.destroy());
 }

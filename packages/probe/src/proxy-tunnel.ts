@@ -25,7 +25,7 @@ export type Tunnelled =
       /** The kinds of authentication that it accepts, such as Basic or NTLM, as it names them. */
       readonly authentication: readonly string[];
     }
-  /** An errno, or {@link HEAD_MALFORMED} or {@link HEAD_OVERFLOW}. */
+  /** An errno, or {@link HEAD_MALFORMED}, {@link HEAD_OVERFLOW} or {@link SPEAKS_TLS}. */
   | { readonly kind: "error"; readonly code: string };
 
 /** The proxy's answer is no HTTP/1 response. */
@@ -33,6 +33,12 @@ const HEAD_MALFORMED = "PROXY_HEAD_MALFORMED";
 
 /** The head of the proxy's answer is longer than {@link HEADERS_MAX_BYTES}. */
 const HEAD_OVERFLOW = "PROXY_HEAD_OVERFLOW";
+
+/** The answer is a TLS record: the proxy wants TLS. */
+const SPEAKS_TLS = "PROXY_SPEAKS_TLS";
+
+/** First bytes of a TLS alert (RFC 8446 §5.1): its type, and the major version of every TLS. */
+const TLS_ALERT = Buffer.of(21, 3);
 
 const STATUS_LINE = /^HTTP\/1\.[01] ([1-9]\d\d)(?: .*)?$/;
 
@@ -93,6 +99,7 @@ interface Head {
 /** The first answer that is not interim; undefined: it is not complete. All heads together are bounded. */
 function readHead(received: Buffer): Head | undefined {
   let rest = received;
+  if (received.subarray(0, TLS_ALERT.length).equals(TLS_ALERT)) return failed(SPEAKS_TLS);
   for (;;) {
     const end = rest.indexOf("\r\n\r\n");
     const lineEnd = rest.indexOf("\r\n");

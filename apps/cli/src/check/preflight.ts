@@ -22,7 +22,7 @@ import {
 } from "@lifeline/catalogue";
 import { type Clock, NS_PER_MS, pause, type Target } from "@lifeline/measure";
 import { type LocalNode, Prober } from "@lifeline/prober";
-import { DEFAULT_THRESHOLDS, judgementContextOf, judgeNode, type RowVerdict } from "@lifeline/verdict";
+import { DEFAULT_THRESHOLDS, judgementContextOf, judgeNode, type RowVerdict, type Thresholds } from "@lifeline/verdict";
 import type { Window } from "@lifeline/window";
 import { rowFromVerdict, type StatusModel } from "../render/status-row.ts";
 import { UnconfirmedTargets } from "./unconfirmed-targets.ts";
@@ -71,8 +71,12 @@ export async function runPreflight(preflight: Preflight): Promise<StatusModel> {
   return judgeRun(preflight, await measure(preflight));
 }
 
-/** Judges what a run measured. */
-export function judgeRun(preflight: Preflight, { windows, measured }: Measured): StatusModel {
+/** Judges what a run measured. `thresholds`: those of the collector by default. */
+export function judgeRun(
+  preflight: Preflight,
+  { windows, measured }: Measured,
+  thresholds: Thresholds = DEFAULT_THRESHOLDS,
+): StatusModel {
   const { clock, durationS, hostname, node, interception, isConfiguredToJoin } = preflight;
   const nowMs = clock.wallMs();
   const clockOffsetMs = node.clockOffsetMs();
@@ -87,7 +91,7 @@ export function judgeRun(preflight: Preflight, { windows, measured }: Measured):
     resolution,
     windows: (targetId) => windows.get(targetId) ?? [],
     nowMs,
-    thresholds: { ...DEFAULT_THRESHOLDS, lookbackMs },
+    thresholds: { ...thresholds, lookbackMs },
     ...judgementContextOf(interception, {
       name: hostname,
       clockOffsetMs,

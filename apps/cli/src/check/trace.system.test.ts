@@ -47,7 +47,9 @@ describe("lifeline check --trace", () => {
       "http     status 200",
       "grpc     grpc-status 12: unknown method LifelineProbe for service sidero.link.ProvisionService",
       expect.stringMatching(/^end {6}answered in phase first-byte: /),
-      expect.stringMatching(/^end {6}time by phase: connect .* ms, .*first byte .* ms, round trip .* clock$/),
+      expect.stringMatching(
+        /^end {6}time by phase: connect .* ms, request .* ms, first byte .* ms, round trip .* clock$/,
+      ),
       expect.stringMatching(/^verdict {2}met: /),
       "",
     ]);
@@ -60,7 +62,7 @@ describe("lifeline check --trace", () => {
     expect(steps.map(({ step }) => step).slice(0, 4)).toEqual(["target", "tcp", "tcp", "end"]);
     expect(steps[2]?.text).toMatch(/^ECONNREFUSED after .* ms: refused$/);
     expect(steps[2]?.atMs).toBeGreaterThan(0);
-    expect(steps.find(({ step }) => step === "verdict")?.text).toMatch(/^unknown, cause refused: /);
+    expect(steps.find(({ step }) => step === "verdict")?.text).toMatch(/^unmet, cause refused: /);
     expect(steps.at(-1)).toMatchObject({ step: "next", text: "More attempts: lifeline check --only api-endpoint" });
     expect(exitCode).toBe(1);
   });

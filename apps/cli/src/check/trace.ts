@@ -2,10 +2,12 @@
  * One attempt at one target, step by step, and what the judge says of it.
  *
  * 1. It is an attempt as `check` makes it (M1), by the same probe: silence is watched for a late answer.
- * 2. The judge gets this attempt alone, so the exit code is that of `check` for this one row.
+ * 2. The judge gets this attempt alone, and says what it shows: one bad attempt is enough. The exit code is that of the
+ *    verdict.
  */
 import { type Outcome, type PhaseDurations, reasonFacts, type Sample, type Target } from "@lifeline/measure";
 import { type AttemptStep, WindowAccumulator } from "@lifeline/prober";
+import { DEFAULT_THRESHOLDS } from "@lifeline/verdict";
 import type { Window } from "@lifeline/window";
 import { targetName } from "../arguments/trace-target.ts";
 import type { StatusModel, StatusRow } from "../render/status-row.ts";
@@ -26,6 +28,9 @@ export interface Trace {
   /** The judgement on the one row. */
   readonly model: StatusModel;
 }
+
+/** One bad attempt decides. */
+const SINGLE_ATTEMPT = { ...DEFAULT_THRESHOLDS, proofRunLength: 1, lossRunLength: 1 };
 
 /** Makes one attempt and judges it. An aborted signal ends it: what is known by then is shown. */
 export async function traceAttempt(preflight: Preflight, target: Target): Promise<Trace> {
@@ -61,13 +66,13 @@ export async function traceAttempt(preflight: Preflight, target: Target): Promis
   accumulator.stop();
   const rows = resolution.rows.filter(({ requirement }) => requirement.id === target.requirementId);
   const measured = { ...resolution, rows };
-  const judged = judgeRun(preflight, { measured, windows: new Map([[target.id, windows]]) });
+  const judged = judgeRun(preflight, { measured, windows: new Map([[target.id, windows]]) }, SINGLE_ATTEMPT);
   const model = { ...judged, rows: judged.rows.filter(({ targetId }) => targetId === target.id) };
   for (const row of model.rows) {
     add("verdict", verdictText(row));
     if (row.nextStep !== null) add("next", row.nextStep);
-    // One bad attempt decides nothing, and a trace makes no second one.
-    if (row.verdict === "unknown") add("next", `More attempts: lifeline check --only ${row.requirement}`);
+    // One bad attempt may be chance, and a trace makes no second one.
+    if (row.verdict !== "met") add("next", `More attempts: lifeline check --only ${row.requirement}`);
   }
   return { steps, model };
 }

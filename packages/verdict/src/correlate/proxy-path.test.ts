@@ -1,4 +1,4 @@
-import type { Evidence, Reason } from "@lifeline/measure";
+import type { Evidence, ProxyEndpoint, Reason } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
 import type { Entry } from "../entry.ts";
 import {
@@ -117,6 +117,31 @@ describe("a proxy that cannot be used", () => {
     const { evidence, nextStep } = after(code);
     expect(evidence).toBe("Seen. proxy.test:3128 answers, and not as a proxy of this kind.");
     expect(nextStep).toMatch(/^Node owner: check scheme and port of the proxy proxy\.test:3128/);
+  });
+
+  it("wants another scheme where it answers TLS", () => {
+    const { evidence, nextStep } = after("PROXY_SPEAKS_TLS");
+    expect(evidence).toBe("Seen. proxy.test:3128 answers, and not as a proxy of this kind.");
+    expect(nextStep).toMatch(/in HTTPS_PROXY: it answers TLS, which needs https:\/\/;/);
+  });
+
+  it.each<[Reason, Evidence, ProxyEndpoint, string, string]>([
+    ["proxy-unreachable", { code: "ECONNRESET" }, proxy, "ends the connection", "https:// where it speaks TLS"],
+    ["proxy-refused", { proxyStatus: 400 }, proxy, "answers 400", "https:// where it speaks TLS"],
+    ["proxy-unreachable", { code: "ECONNRESET" }, { ...proxy, scheme: "https" }, "ends", "http:// where it speaks no"],
+  ])("may have another scheme after %s %j", (reason, evidence, through, did, scheme) => {
+    const own = { reason, seen: rememberedOf(reason, NOW_MS, evidence) };
+    const entry = entryOf(targetOf(TCP, { proxy: through }), { verdict: "unmet", cause: "proxy", own });
+    const judged = withProxyPath(entry, [entry]);
+    expect(judged.evidence).toContain(`can be reached, and ${did}`);
+    expect(judged.nextStep).toContain(scheme);
+    expect(judged.nextStep).not.toMatch(/reachable/);
+  });
+
+  it("keeps its step after another refusal", () => {
+    const own = { reason: "proxy-refused", seen: rememberedOf("proxy-refused", NOW_MS, { proxyStatus: 403 }) } as const;
+    const entry = proxied({ verdict: "unmet", cause: "proxy", own });
+    expect(withProxyPath(entry, [entry]).nextStep).toBe("Do.");
   });
 
   it("keeps its step otherwise", () => {

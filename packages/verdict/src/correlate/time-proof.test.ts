@@ -20,7 +20,8 @@ describe("a time server with NTP and NTS", () => {
   it("is not met by plain answers where the proof of NTS is missing", () => {
     const [plain, proven] = judged("answered", "nts-unproven");
     expect(proven).toMatchObject({ verdict: "unmet", cause: "time-unproven", followsFrom: undefined });
-    expect(plain).toMatchObject({ verdict: "unmet", cause: "time-unproven", followsFrom: nts.id });
+    expect(plain).toMatchObject({ verdict: "unknown", cause: "time-unproven", followsFrom: nts.id });
+    expect(plain?.loss).toMatchObject({ sent: 10, lost: 0 });
     expect(plain?.evidence).toContain("These answers prove nothing");
   });
 

@@ -3,8 +3,8 @@ import type { Cause } from "@lifeline/measure";
 import { type Entry, isAnswering, isFailing } from "../entry.ts";
 
 /**
- * Where the server's proof is missing in the answers to NTS, plain answers are not the server's either. They show that
- * something answers, not that it has the right time.
+ * Where the server's proof is missing in the answers to NTS, plain answers may not be the server's either. They show
+ * that something answers, not that it has the right time. No attempt failed, so the row is unknown (M4).
  */
 export function withTimeProof(entry: Entry, entries: readonly Entry[]): Entry {
   if (!isAnswering(entry) || entry.target.options.probe !== "ntp") return entry;
@@ -12,9 +12,10 @@ export function withTimeProof(entry: Entry, entries: readonly Entry[]): Entry {
   if (unproven === undefined) return entry;
   return {
     ...entry,
-    verdict: "unmet",
+    verdict: "unknown",
     cause: "time-unproven",
     onsetMs: unproven.onsetMs,
+    followsFrom: unproven.target.id,
     evidence: `${entry.evidence} These answers prove nothing: the time server's own proof (NTS) is missing.`,
     nextStep: unproven.nextStep,
   };
