@@ -40,6 +40,8 @@ export interface ProxyFacts {
   readonly https?: ProxyEndpoint;
   /** Why the proxy that HTTPS_PROXY names cannot be used; absent: it can, or there is none. */
   readonly httpsFault?: string;
+  /** Whether the URL of HTTPS_PROXY names no port, so that `https` has the default one. Absent: it names one. */
+  readonly httpsLacksPort?: true;
   readonly http?: ProxyEndpoint;
   /** Entries of NO_PROXY as written: host names, domains with a leading dot, addresses, CIDR prefixes, `*`. */
   readonly noProxy: readonly string[];

@@ -712,6 +712,19 @@ describe("resolve, by observations of the node", () => {
       }
     });
 
+    it("is unresolved where the URL of the proxy names no port, without which its client cannot dial", () => {
+      const proxied = { https: { host: "10.0.0.8", port: 80 }, httpsLacksPort: true, noProxy: ["o.example"] } as const;
+      const of = (id: string, noProxy: readonly string[]) =>
+        row(id, site, { ...configured, machineApi: "https://m.example:443", proxy: { ...proxied, noProxy } });
+      expect(of("machine-api", [])).toMatchObject({
+        kind: "unresolved",
+        cause: "unsupported-proxy",
+        why: expect.stringContaining("names no port"),
+      });
+      expect(of("machine-api", ["m.example"]).kind).toBe("targets");
+      expect(of("node-ghcr", []).kind).toBe("targets");
+    });
+
     it("names the proxy and the kinds in its note", () => {
       expect(rowThrough("machine-api", "https", "v1.10.0").notes).toContain(
         "Talos asks https://10.0.0.8:3128 for this endpoint by CONNECT in cleartext, and so does this row: its client supports http://, socks5:// since v1.11.1, https:// since v1.11.3",

@@ -199,9 +199,8 @@ function targetRow(
   surroundings: Surroundings,
 ): ResolvedRow {
   const { deployment, facts } = surroundings;
-  const fault = facts.proxy?.httpsFault;
-  if (fault !== undefined && located.spots.some((spot) => isBehindFault(requirement, spot, facts)))
-    return unsupportedProxy(requirement, fault);
+  const behindFault = behindProxyFault(requirement, located.spots, facts);
+  if (behindFault !== undefined) return behindFault;
   const aimed: Aimed = { targets: new Map(), compared: new Set(), thirdParty: new Set(), skipped: new Map() };
   const { targets, compared, thirdParty, skipped } = aimed;
   const notes = [...located.notes];
@@ -291,8 +290,16 @@ function alternativesOf(spots: readonly Spot[]): readonly string[] {
   return mirrors.size > 1 ? [...mirrors] : [];
 }
 
-/** Whether the node reaches the spot through a proxy that cannot be used. Its direct path then shows nothing. */
-function isBehindFault(requirement: Requirement, spot: Spot, { proxy }: NodeFacts): boolean {
+/** A row that the node reaches through a proxy that cannot be used. Undefined: it does not. */
+function behindProxyFault(requirement: Requirement, spots: readonly Spot[], facts: NodeFacts): ResolvedRow | undefined {
+  const { httpsFault, httpsLacksPort } = facts.proxy ?? {};
+  if (!spots.some((spot) => reachesByOwnProxy(requirement, spot, facts))) return undefined;
+  if (httpsFault !== undefined) return unsupportedProxy(requirement, httpsFault);
+  return httpsLacksPort && requirement.proxyKinds !== undefined ? portlessProxy(requirement) : undefined;
+}
+
+/** Whether the node reaches the spot through the proxy of its HTTPS_PROXY. Its direct path then shows nothing. */
+function reachesByOwnProxy(requirement: Requirement, spot: Spot, { proxy }: NodeFacts): boolean {
   return proxy !== undefined && mayBeProxied(requirement, spot) && isProxied(spot.host, spot.port, proxy);
 }
 
@@ -303,6 +310,17 @@ function unsupportedProxy(requirement: Requirement, fault: string): ResolvedRow 
     cause: "unsupported-proxy",
     why: `the node reaches it through a proxy that Lifeline cannot use (${fault})`,
     next: `Node owner: correct the proxy variable, or use a proxy of ${PROXY_SCHEMES.join(", ")}; or list the hosts in NO_PROXY if the node reaches them directly.`,
+  };
+}
+
+/** Talos dials host and port of the URL as they are written, and so dials nothing without a port. */
+function portlessProxy(requirement: Requirement): ResolvedRow {
+  return {
+    requirement,
+    kind: "unresolved",
+    cause: "unsupported-proxy",
+    why: "the URL in HTTPS_PROXY names no port, without which Talos cannot dial the proxy for this endpoint; clients of container images take the default port",
+    next: "Node owner: write the port of the proxy into HTTPS_PROXY, such as http://proxy.example:3128.",
   };
 }
 

@@ -24,6 +24,22 @@ describe("the proxies of an environment", () => {
   });
 
   it.each([
+    ["http://proxy.example", true],
+    ["https://user:443@proxy.example/", true],
+    ["socks5://[fd00::5]", true],
+    ["http://proxy.example:", true],
+    ["proxy.example", true],
+    ["http://proxy.example:80", false],
+    ["https://proxy.example:443/", false],
+    ["socks5://[fd00::5]:1080", false],
+    ["proxy.example:3128", false],
+  ])("say whether a port is named, also the default one: %s", (url, isLacking) => {
+    const { proxy } = readProxyEnvironment({ HTTPS_PROXY: url });
+    expect(proxy?.https).toBeDefined();
+    expect(proxy?.httpsLacksPort).toBe(isLacking ? true : undefined);
+  });
+
+  it.each([
     ["socks4://SECRET@proxy.example:1080", "a proxy of the kind socks4:// is not supported"],
     ["SECRET://proxy.example:1080", "a proxy of an unknown kind is not supported"],
     ["http://SECRET:SECRET@", "not a URL"],

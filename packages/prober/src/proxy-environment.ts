@@ -25,6 +25,8 @@ export interface NodeProxy {
   readonly https?: ProxyEndpoint;
   /** Why the proxy that HTTPS_PROXY names cannot be used. It holds no part of the value but its scheme (S1). */
   readonly httpsFault?: string;
+  /** Whether the URL of HTTPS_PROXY names no port, so that `https` has the default one. Absent: it names one. */
+  readonly httpsLacksPort?: true;
   readonly http?: ProxyEndpoint;
   /** Entries as written, in order. */
   readonly noProxy: readonly string[];
@@ -67,7 +69,9 @@ export function readProxyEnvironment(environment: Environment): ProxyEnvironment
   const httpsFault = faults.get("HTTPS_PROXY");
   const noProxy = readNoProxy(environment, warnings);
   const isSet = https !== undefined || http !== undefined || httpsFault !== undefined;
-  const proxy = isSet ? { ...given({ https, httpsFault, http }), noProxy } : undefined;
+  const httpsLacksPort = https !== undefined && lacksPort(variable(environment, "HTTPS_PROXY")?.text ?? "");
+  const unnamed = httpsLacksPort ? ({ httpsLacksPort } as const) : {};
+  const proxy = isSet ? { ...given({ https, httpsFault, http }), ...unnamed, noProxy } : undefined;
   return { proxy, credentials: (name) => secrets.get(name), warnings };
 }
 
@@ -99,6 +103,11 @@ function readNoProxy(environment: Environment, warnings: string[]): string[] {
     warnings.push(`${given?.name}: ${left} of ${written.length} entries are ignored; ${want}`);
   }
   return kept;
+}
+
+/** Whether a proxy's URL, which has no path, names no port. */
+function lacksPort(text: string): boolean {
+  return !/:\d+\/?$/.test(text);
 }
 
 /** A proxy, or the fault of its URL. The text holds no part of the URL but a scheme. */

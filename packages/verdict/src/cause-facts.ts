@@ -306,8 +306,8 @@ export const CAUSE_FACTS: Readonly<Record<Cause, CauseFacts>> = {
     "Exempt NTP and NTS of the node from interception: pass UDP 123 with extension fields, and TCP 4460, unchanged.",
   ),
   "unsupported-proxy": facts(
-    "The node uses a kind of proxy that Lifeline does not support.",
-    "The scheme of HTTPS_PROXY or of egress.httpProxy.",
+    "The node uses a proxy of a kind that Lifeline does not support, or one that Talos cannot dial.",
+    "The scheme of HTTPS_PROXY or of egress.httpProxy; or HTTPS_PROXY without a port.",
     "Nothing: it says nothing about the network.",
   ),
   "no-evidence": facts(

@@ -202,6 +202,21 @@ const PROXY_CASES: readonly FieldCase[] = [
     ],
   },
   {
+    name: "06-proxy-without-port",
+    what: "Omni behind a proxy whose URL has no port, without which Talos's own dialer dials nothing",
+    zone: PROXY_ZONE,
+    environment: { HTTPS_PROXY: `http://${PROXY}`, NO_PROXY: "fdae::/64" },
+    expected: [
+      {
+        requirement: "machine-api",
+        verdict: "unknown",
+        cause: "unsupported-proxy",
+        owner: "Node owner",
+        names: "names no port",
+      },
+    ],
+  },
+  {
     name: "06-unsupported-proxy",
     what: "a SOCKS 4 proxy, which Lifeline does not speak",
     zone: PROXY_ZONE,

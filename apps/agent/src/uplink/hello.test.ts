@@ -11,6 +11,7 @@ describe("a hello", () => {
     expect(helloOf({ proxy }).proxy).toEqual({
       httpsProxy: "http://[fd00::5]:3128",
       httpsProxyFault: "",
+      httpsProxyLacksPort: false,
       httpProxy: "",
       noProxy: ["fdae::/64"],
     });
@@ -18,6 +19,8 @@ describe("a hello", () => {
     expect(helloOf({ proxy: socks }).proxy?.httpsProxy).toBe("socks5://p.example:1080");
     const unusable = { httpsFault: "HTTPS_PROXY: not a URL", noProxy: [] };
     expect(helloOf({ proxy: unusable }).proxy?.httpsProxyFault).toBe("HTTPS_PROXY: not a URL");
+    const portless = { https: { host: "p.example", port: 80 }, httpsLacksPort: true, noProxy: [] } as const;
+    expect(helloOf({ proxy: portless }).proxy?.httpsProxyLacksPort).toBe(true);
     expect(helloOf({})).not.toHaveProperty("proxy");
     const talos = { siderolinkHost: "omni.example:8090", siderolinkConnected: undefined, wireguardEndpoint: "" };
     expect(helloOf({ talos }).talos).toEqual({ siderolinkHost: "omni.example:8090", wireguardEndpoint: "" });

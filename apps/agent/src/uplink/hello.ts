@@ -38,6 +38,7 @@ export interface HelloInit {
   readonly proxy?: {
     readonly httpsProxy: string;
     readonly httpsProxyFault: string;
+    readonly httpsProxyLacksPort: boolean;
     readonly httpProxy: string;
     readonly noProxy: string[];
   };
@@ -86,8 +87,10 @@ export function makeHello(sender: Sender, facts: HelloFacts, planRevision: strin
   };
 }
 
-function proxyInit({ https, httpsFault = "", http, noProxy }: NodeProxy): NonNullable<HelloInit["proxy"]> {
-  return { httpsProxy: urlOf(https), httpsProxyFault: httpsFault, httpProxy: urlOf(http), noProxy: [...noProxy] };
+function proxyInit(proxy: NodeProxy): NonNullable<HelloInit["proxy"]> {
+  const { https, httpsFault = "", httpsLacksPort = false, http, noProxy } = proxy;
+  const httpsProxy = { httpsProxy: urlOf(https), httpsProxyFault: httpsFault, httpsProxyLacksPort: httpsLacksPort };
+  return { ...httpsProxy, httpProxy: urlOf(http), noProxy: [...noProxy] };
 }
 
 function urlOf(proxy: ProxyEndpoint | undefined): string {

@@ -98,6 +98,7 @@ function readProxy(proxy: reportPb.Hello["proxy"], facts: FactReader): ProxyFact
   return {
     ...(https === undefined ? {} : { https }),
     ...(fault === "" ? {} : { httpsFault: fault }),
+    ...(proxy?.httpsProxyLacksPort ? { httpsLacksPort: true } : {}),
     ...(http === undefined ? {} : { http }),
     noProxy,
   };

@@ -29,6 +29,7 @@ const FULL: HelloInit = {
   proxy: {
     httpsProxy: "https://proxy.example:3128",
     httpsProxyFault: "HTTPS_PROXY: not a URL",
+    httpsProxyLacksPort: true,
     httpProxy: "http://[2001:db8::9]:3128",
     noProxy: [".example", "10.0.0.0/8"],
   },
@@ -62,6 +63,7 @@ function helloOf({ facts, hostname, agentVersion, planRevision, addresses, obser
           proxy: {
             httpsProxy: proxy(facts.proxy.https),
             httpsProxyFault: facts.proxy.httpsFault ?? "",
+            httpsProxyLacksPort: facts.proxy.httpsLacksPort === true,
             httpProxy: proxy(facts.proxy.http),
             noProxy: [...facts.proxy.noProxy],
           },
