@@ -725,6 +725,17 @@ describe("resolve, by observations of the node", () => {
       expect(of("node-ghcr", []).kind).toBe("targets");
     });
 
+    it("says before the node joins that its image must hold the private CA of the proxy", () => {
+      const note = "a node that joins trusts only the CAs of its image, so the image must hold the CA of https://p:1";
+      const proxied = { https: { scheme: "https", host: "p", port: 1 }, noProxy: [] } as const;
+      const notesOf = (id: string, facts: Partial<NodeFacts>, of = site) =>
+        targets(row(id, of, { ...configured, talosVersion: "v1.13.0", proxy: proxied, ...facts })).notes;
+      expect(notesOf("machine-api", {})).toContain(note);
+      expect(notesOf("machine-api", { siderolinkPrefix: "fdae:41e4:649b:9303" })).not.toContain(note);
+      expect(notesOf("machine-api", {}, onPrem)).not.toContain(note);
+      expect(notesOf("node-discovery", {})).not.toContain(note);
+    });
+
     it("names the proxy and the kinds in its note", () => {
       expect(rowThrough("machine-api", "https", "v1.10.0").notes).toContain(
         "Talos asks https://10.0.0.8:3128 for this endpoint by CONNECT in cleartext, and so does this row: its client supports http://, socks5:// since v1.11.1, https:// since v1.11.3",

@@ -375,8 +375,22 @@ function proxyOf(
   const named = namedProxy(requirement, spot, deployment, facts);
   if (named === undefined) return undefined;
   const { proxy, note } = askedBy(requirement, named, facts.talosVersion);
-  if (note !== undefined && !notes.includes(note)) notes.push(note);
-  return withTrust(proxy, deployment.egress.caPem);
+  const trusted = withTrust(proxy, deployment.egress.caPem);
+  for (const one of [note, imageNote(requirement, trusted, facts)]) {
+    if (one !== undefined && !notes.includes(one)) notes.push(one);
+  }
+  return trusted;
+}
+
+/** A node that has not joined has no machine configuration yet, and so only the CAs of its image. */
+function imageNote(
+  { inspectionBreaks, proxyKinds }: Requirement,
+  proxy: ProxyEndpoint,
+  { siderolinkPrefix }: NodeFacts,
+): string | undefined {
+  const isDialledEarly = inspectionBreaks !== undefined && proxyKinds !== undefined && siderolinkPrefix === undefined;
+  if (!isDialledEarly || proxy.trust === undefined) return undefined;
+  return `a node that joins trusts only the CAs of its image, so the image must hold the CA of ${proxyName(proxy)}`;
 }
 
 /** The node's own proxy, else the site's for public endpoints. */
