@@ -1,5 +1,14 @@
 /** The command line of `npm run bench`: the name of a bench, then its flags. */
-import { type Command, ConfigError, kind, type Program, problem, readCommand, shownValue } from "@lifeline/settings";
+import {
+  type Command,
+  ConfigError,
+  kind,
+  type Program,
+  problem,
+  readCommand,
+  type Settings,
+  shownValue,
+} from "@lifeline/settings";
 import { PLAN_MAX_TARGETS } from "./spool/default-plan.ts";
 
 /** The parsed command line. */
@@ -10,7 +19,7 @@ export type BenchRequest =
   | { readonly bench: "connections"; readonly json: boolean }
   | { readonly bench: "spool"; readonly json: boolean; readonly targets: number };
 
-const json = { type: kind.boolean, default: false, help: "prints one JSON object on stdout" } as const;
+const json = { type: kind.boolean, default: false, help: "prints the result on one line instead of indented" } as const;
 
 const ACCURACY = {
   // The p99 of 200 still has two samples above it.
@@ -46,44 +55,46 @@ const programOf = <const S extends Program["settings"]>(bench: string, summary: 
   return { name: `npm run bench -- ${bench}`, summary, settings, notes: NOTES };
 };
 
+const ACCURACY_SUMMARY = "reported round trips against a packet capture, beside fping and blackbox_exporter";
+
 /** Reads the arguments after node and script. Throws a ConfigError. */
 export function readArguments([name = "", ...args]: readonly string[]): Command<BenchRequest> {
   const bench = BENCHES.find((each) => each === name);
   switch (bench) {
-    case "accuracy": {
-      const program = programOf(
-        bench,
-        "reported round trips against a packet capture, beside fping and blackbox_exporter",
-        ACCURACY,
+    case "accuracy":
+      return read(bench, ACCURACY_SUMMARY, ACCURACY, args);
+    case "footprint":
+      return readCommand(
+        programOf(bench, "memory and CPU of the agent beside blackbox_exporter", FOOTPRINT),
+        args,
+        {},
+        (given) => {
+          const { seconds, period } = given.values;
+          if (seconds < period) given.refuse("seconds", String(seconds), `at least --period, ${period}`);
+          given.check();
+          return { bench, ...given.values };
+        },
       );
-      return readCommand(program, args, {}, ({ values }) => ({ bench, ...values }));
-    }
-    case "footprint": {
-      const program = programOf(bench, "memory and CPU of the agent beside blackbox_exporter", FOOTPRINT);
-      return readCommand(program, args, {}, (given) => {
-        const { seconds, period } = given.values;
-        if (seconds < period) given.refuse("seconds", String(seconds), `at least --period, ${period}`);
-        given.check();
-        return { bench, ...given.values };
-      });
-    }
     case "rollup":
-      return readCommand(programOf(bench, "what the collector's roll-ups cost", { json }), args, {}, ({ values }) => {
-        return { bench, ...values };
-      });
+      return read(bench, "what the collector's roll-ups cost", { json }, args);
     case "connections":
-      return readCommand(programOf(bench, "the collector's listener beside grpc-js's", { json }), args, {}, (given) => {
-        return { bench, ...given.values };
-      });
+      return read(bench, "the collector's listener beside grpc-js's", { json }, args);
     case "spool":
-      return readCommand(programOf(bench, "the agent's spool beside SQLite", SPOOL), args, {}, ({ values }) => {
-        return { bench, ...values };
-      });
+      return read(bench, "the agent's spool beside SQLite", SPOOL, args);
     case undefined:
       if (name === "--help" || name === "-h")
         return { kind: "print", text: `npm run bench -- BENCH [FLAG ...]: ${benches}\n` };
       throw new ConfigError(problem("bad-flag", "command line", shownValue(name), `one of ${benches}; then its flags`));
   }
+}
+
+function read<const B extends string, const S extends Settings>(
+  bench: B,
+  summary: string,
+  settings: S,
+  args: readonly string[],
+) {
+  return readCommand(programOf(bench, summary, settings), args, {}, ({ values }) => ({ bench, ...values }));
 }
 
 const benches = BENCHES.join(", ");

@@ -6,8 +6,8 @@
  *    used again is another handshake, a SYN sent again is the same one.
  * 2. What is no IPv4, TCP or ICMP echo is left out; a header that is cut short is an error.
  */
+import type { CapturedPacket } from "@lifeline/lab";
 import { BenchError } from "./bench-error.ts";
-import type { CapturedPacket } from "./pcap.ts";
 
 /** One round trip on the wire. */
 export interface Exchange {

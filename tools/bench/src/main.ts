@@ -1,23 +1,19 @@
 /**
  * Side-by-side measurements of Lifeline and its peers, each printed as figures and as a ratio.
  *
- * With --json exactly one JSON object goes to stdout, otherwise a table; progress goes to stderr. Exit status: 0
+ * One JSON object goes to stdout, indented for people or, with --json, on one line; progress goes to stderr. Exit status: 0
  * measured (whatever the figures), 1 a measurement failed, 2 bad usage, 3 cannot run here, 128 + n ended by signal n.
  */
 import { constants } from "node:os";
 import { HarnessError, type HarnessErrorCode, runTool } from "@lifeline/harness";
+import { LabError } from "@lifeline/lab";
 import { systemClock } from "@lifeline/measure";
 import { measureAccuracy } from "./accuracy/accuracy.ts";
-import { renderAccuracy } from "./accuracy/render.ts";
 import { type BenchRequest, readArguments } from "./arguments.ts";
 import { BenchError, type BenchErrorCode } from "./bench-error.ts";
 import { measureConnections } from "./connections/connections.ts";
-import { renderConnections } from "./connections/render.ts";
 import { measureFootprint } from "./footprint/footprint.ts";
-import { renderFootprint } from "./footprint/render.ts";
-import { renderRollup } from "./rollup/render.ts";
 import { measureRollup } from "./rollup/rollup-bench.ts";
-import { renderSpool } from "./spool/render.ts";
 import { measureSpool } from "./spool/spool-bench.ts";
 import { openWorkshop, type Workshop } from "./workshop.ts";
 
@@ -42,6 +38,7 @@ async function main(args: readonly string[]): Promise<number> {
           return 0;
         },
         exitCodeOf(error) {
+          if (error instanceof LabError) return 1;
           return error instanceof BenchError || error instanceof HarnessError ? statusOf(error.code) : undefined;
         },
       },
@@ -53,27 +50,21 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 async function measure(workshop: Workshop, request: BenchRequest): Promise<string> {
+  return JSON.stringify(await resultOf(workshop, request), null, request.json ? 0 : 2);
+}
+
+function resultOf(workshop: Workshop, request: BenchRequest): Promise<object> {
   switch (request.bench) {
-    case "accuracy": {
-      const result = await measureAccuracy(workshop, request.samples, request.rttMs);
-      return request.json ? JSON.stringify(result) : renderAccuracy(result);
-    }
-    case "footprint": {
-      const result = await measureFootprint(workshop, request.seconds, request.period);
-      return request.json ? JSON.stringify(result) : renderFootprint(result);
-    }
-    case "rollup": {
-      const result = await measureRollup(workshop);
-      return request.json ? JSON.stringify(result) : renderRollup(result);
-    }
-    case "connections": {
-      const result = await measureConnections(workshop);
-      return request.json ? JSON.stringify(result) : renderConnections(result);
-    }
-    case "spool": {
-      const result = await measureSpool(workshop, request.targets);
-      return request.json ? JSON.stringify(result) : renderSpool(result);
-    }
+    case "accuracy":
+      return measureAccuracy(workshop, request.samples, request.rttMs);
+    case "footprint":
+      return measureFootprint(workshop, request.seconds, request.period);
+    case "rollup":
+      return measureRollup(workshop);
+    case "connections":
+      return measureConnections(workshop);
+    case "spool":
+      return measureSpool(workshop, request.targets);
   }
 }
 

@@ -8,5 +8,5 @@ export { Relay } from "./relay.ts";
 export { EXIT_USAGE, runTool, type Tool } from "./run-tool.ts";
 export { programArguments, type Room, ShippedProgram } from "./shipped-program.ts";
 export { type Pair, TestCa } from "./test-ca.ts";
-export { ratioText, textTable } from "./text-table.ts";
+export { textTable } from "./text-table.ts";
 export { TurningTarget, turnTargets } from "./turning-target.ts";

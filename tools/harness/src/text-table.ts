@@ -13,9 +13,3 @@ export function textTable(rows: readonly (readonly string[])[]): string {
       .trimEnd();
   return rows.map(line).join("\n");
 }
-
-/** A ratio with its sign of multiplication; a dash where there is none. */
-export function ratioText(ratio: number | undefined): string {
-  if (ratio === undefined) return "–";
-  return `${ratio >= 100 ? ratio.toFixed(0) : ratio >= 10 ? ratio.toFixed(1) : ratio.toFixed(2)}×`;
-}

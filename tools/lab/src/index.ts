@@ -3,6 +3,7 @@ export {
   type Capture,
   type CapturedPacket,
   canRunFleet,
+  captureOf,
   createFleetNet,
   defaultNodeFiles,
   type FleetNet,

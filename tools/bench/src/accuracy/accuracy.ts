@@ -8,7 +8,7 @@
  * 3. The first probes of each round warm the program up and are not counted.
  */
 import { createDelayedPath, type DelayedPath, type PathStats } from "@lifeline/lab";
-import { NS_PER_MS, NS_PER_US } from "@lifeline/measure";
+import { NS_PER_US } from "@lifeline/measure";
 import pino from "pino";
 import { BenchError } from "../bench-error.ts";
 import { startListener } from "../counting-listener.ts";
@@ -25,7 +25,7 @@ const ROUNDS = 4;
 const WARMUP_PROBES = 5;
 
 /** Target accuracy of Lifeline's kernel figure, idle and blocked. */
-export const GOAL = { medianBiasMaxMs: 0.03, p99BiasMaxMs: 0.1 } as const;
+const GOAL = { medianBiasMaxMs: 0.03, p99BiasMaxMs: 0.1 } as const;
 /** The methods that the goal is for. */
 const GOAL_METHODS = ["lifeline-kernel-idle", "lifeline-kernel-blocked"];
 /** The methods that ratios are given to. */
@@ -201,9 +201,4 @@ export function goalReached(methods: readonly MethodResult[]): Record<string, bo
       Math.abs(biasMs.p50) <= GOAL.medianBiasMaxMs && Math.abs(biasMs.p99) <= GOAL.p99BiasMaxMs,
     ]),
   );
-}
-
-/** Longest lateness of the path in either direction, ms; what the capture sees too, so no bias comes of it. */
-export function worstLateMs({ toServer, toClient }: PathStats): number {
-  return Math.max(toServer.worstLateNs, toClient.worstLateNs) / NS_PER_MS;
 }

@@ -1,6 +1,7 @@
 /** The methods compared with the capture: one table, one function per method. */
+
 import { readCpuNs } from "@lifeline/harness";
-import type { DelayedPath } from "@lifeline/lab";
+import type { CapturedPacket, DelayedPath } from "@lifeline/lab";
 import type { RttSource } from "@lifeline/measure";
 import { BenchError } from "../bench-error.ts";
 import { startExporter } from "../blackbox.ts";
@@ -8,7 +9,6 @@ import { readEchoes, readHandshakes, readStamps } from "../captured-exchange.ts"
 import { FPING } from "../debian-packages.ts";
 import { readLines } from "../line-reader.ts";
 import { ownProgram } from "../own-program.ts";
-import type { CapturedPacket } from "../pcap.ts";
 import type { ExporterReports, ProberAnswer, ProberOrder } from "../prober-report.ts";
 import type { Workshop } from "../workshop.ts";
 import { createFpingReport, fpingArguments } from "./fping-report.ts";

@@ -56,7 +56,7 @@ export interface SideResult {
 }
 
 /** Every figure that is compared. */
-export const COMPARED = ["rssMb", "pssMb", "privateMb", "anonymousMb", "cpuPercent", "cpuUsPerProbe"] as const;
+const COMPARED = ["rssMb", "pssMb", "privateMb", "anonymousMb", "cpuPercent", "cpuUsPerProbe"] as const;
 
 /** The whole result. */
 export interface FootprintResult {

@@ -2,7 +2,7 @@
 import type { ReportRecord } from "@lifeline/collector";
 import type { Reason, Sample } from "@lifeline/measure";
 import { followRun, mergeWindows, type Run, WINDOW_MS, type Window, windowOf } from "@lifeline/window";
-import { encodeReport } from "@lifeline/wire";
+import { encodeReport, NO_SELF_METRICS } from "@lifeline/wire";
 
 /** Targets of a large node: every row of the catalogue, both families. */
 export const TARGETS = 91;
@@ -20,19 +20,6 @@ const RTT_SPREAD = 0.1;
 const GOLDEN = (Math.sqrt(5) - 1) / 2;
 
 const BOOT_ID = new Uint8Array(16).fill(1);
-const SELF_METRICS = {
-  rssBytes: 60_000_000,
-  cpuUs: 1_000_000,
-  uptimeMs: 3_600_000,
-  eventLoopMaxDelayNs: 1_000_000,
-  spoolBytes: 30_000,
-  spoolReports: 1,
-  spoolDroppedReports: 0,
-  spoolMemoryReports: 0,
-  missedTicks: 0,
-  refusedReports: 0,
-};
-
 /** The reports of `hours` that begin at `fromMs`, a window of each target in each. */
 export function* reportsOf(nodeId: string, fromMs: number, hours: number): Generator<ReportRecord> {
   const runs = new Map<string, Run>();
@@ -50,7 +37,7 @@ export function* reportsOf(nodeId: string, fromMs: number, hours: number): Gener
       receivedAtMs: endMs,
       sealedAtMs: endMs,
       clockOffsetMs: undefined,
-      payload: encodeReport({ sealedAtMs: endMs, windows, selfMetrics: SELF_METRICS }),
+      payload: encodeReport({ sealedAtMs: endMs, windows, selfMetrics: NO_SELF_METRICS }),
       windowCount: windows.length,
       windows: windows.map(({ targetId }, position) => ({ targetId, position, startMs, endMs })),
     };

@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { encodeParts } from "@lifeline/agent";
+import { randomFrom } from "@lifeline/harness";
 import { type ChainCertificate, manualClock, NS_PER_MS, type Sample, type Target } from "@lifeline/measure";
 import { WindowAccumulator } from "@lifeline/prober";
 import type { AgentSelfMetrics } from "@lifeline/wire";
@@ -33,7 +34,7 @@ const LOSS_AFTER_MS = 950;
 /** Makes the lookback. The same for the same arguments: chance is drawn from a generator that starts at one seed. */
 export function lookbackOf(targets: readonly Target[], condition: Condition): Lookback {
   const clock = manualClock(START_MS);
-  const chance = mulberry32(1);
+  const chance = randomFrom(1);
   const reports: Uint8Array[] = [];
   let windows = 0;
   const accumulator = new WindowAccumulator({
@@ -149,16 +150,5 @@ function selfMetricsAt(report: number, chance: () => number): AgentSelfMetrics {
     spoolMemoryReports: 0,
     missedTicks: 0,
     refusedReports: 0,
-  };
-}
-
-/** Tommy Ettinger's mulberry32 (public domain): 0 to below 1, the same row for the same seed. */
-function mulberry32(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }

@@ -1,33 +1,4 @@
-/** Captures made by hand: pcap files of raw IPv4 packets. */
-
-/** A packet to put into a file. */
-export interface Put {
-  readonly atNs: bigint;
-  readonly bytes: Buffer;
-}
-
-const NS_PER_SECOND = 1_000_000_000n;
-
-/** A pcap file with nanosecond timestamps in the requested byte order. */
-export function pcapFile(
-  packets: readonly Put[],
-  { little = true, magic = 0xa1b23c4d, snaplenBytes = 120, linktype = 101 } = {},
-): Buffer {
-  const words = (...values: number[]) => {
-    const buffer = Buffer.alloc(values.length * 4);
-    for (const [index, value] of values.entries()) {
-      if (little) buffer.writeUInt32LE(value, index * 4);
-      else buffer.writeUInt32BE(value, index * 4);
-    }
-    return buffer;
-  };
-  const version = Buffer.from(little ? [2, 0, 4, 0] : [0, 2, 0, 4]);
-  const records = packets.flatMap(({ atNs, bytes }) => [
-    words(Number(atNs / NS_PER_SECOND), Number(atNs % NS_PER_SECOND), bytes.length, bytes.length),
-    bytes,
-  ]);
-  return Buffer.concat([words(magic), version, words(0, 0, snaplenBytes, linktype), ...records]);
-}
+/** Packets made by hand. */
 
 /** An IPv4 packet of `protocol` with `payload`; `options` are 32-bit words of IP options. */
 export function ipv4(protocol: number, payload: Buffer, { options = 0, fragmentOffset = 0 } = {}): Buffer {

@@ -1,9 +1,10 @@
 /**
- * A packet capture at one interface of a host, by tcpdump: the reference for measured round trips.
+ * A packet capture by tcpdump: the reference for measured round trips.
  *
  * At most 64 MiB is kept. More than that is an error, and so is a packet that the kernel dropped: a capture is never
  * incomplete.
  */
+import type { Readable } from "node:stream";
 import { type Clock, pause } from "@lifeline/measure";
 import { LabError } from "../../lab-error.ts";
 import type { Host } from "./host.ts";
@@ -40,20 +41,41 @@ export async function capture(clock: Clock, host: Host, device: string, filter: 
   const stamps = ["--time-stamp-precision=nano", "-U", "-Z", "root", "-n"];
   const args = ["-i", device, ...stamps, "-s", String(SNAPLEN_BYTES), "-w", "-", filter];
   const process = host.spawn("tcpdump", args, { rawOutput: true });
+  const hasSaid = (text: string) => process.hasSaid(text);
+  const complaint = () => process.complained();
+  const end = () => {
+    process.signal("SIGINT");
+    return process.ended;
+  };
+  return captureOf(clock, { stdout: process.stdout, hasSaid, complaint, end });
+}
+
+/** A running tcpdump that writes a capture to its stdout. */
+export interface Tcpdump {
+  readonly stdout: Readable;
+  /** Resolves once `text` is in its stderr. */
+  hasSaid(text: string): Promise<void>;
+  /** Its stderr so far. */
+  complaint(): string;
+  /** Ends it by SIGINT or SIGTERM; resolves when it has ended. */
+  end(): Promise<unknown>;
+}
+
+/** The capture of a tcpdump that was just started; it captures once this resolves. */
+export async function captureOf(clock: Clock, tcpdump: Tcpdump): Promise<Capture> {
   const parts: Buffer[] = [];
   let bytes = 0;
-  process.stdout.on("data", (part: Buffer) => {
+  tcpdump.stdout.on("data", (part: Buffer) => {
     bytes += part.length;
     // One part beyond the bound is kept, so that reading says why it refuses.
     if (bytes - part.length <= CAPTURE_MAX_BYTES) parts.push(part);
   });
-  await process.hasSaid("listening on");
+  await tcpdump.hasSaid("listening on");
   return {
     async stop() {
       await pause(clock, SETTLE_MS);
-      process.signal("SIGINT");
-      await process.ended;
-      const dropped = /(\d+) packets? dropped by kernel/.exec(process.complained())?.[1];
+      await tcpdump.end();
+      const dropped = /(\d+) packets? dropped by kernel/.exec(tcpdump.complaint())?.[1];
       if (dropped !== "0") throw new LabError("malformed-capture", `capture: ${dropped ?? "unknown"} packets dropped`);
       return readPackets(Buffer.concat(parts));
     },

@@ -1,5 +1,5 @@
 export { serverLink, TUNNEL_OMNI_ADDRESS, TUNNEL_PREFIX } from "./address-plan.ts";
-export type { Capture, CapturedPacket } from "./capture.ts";
+export { type Capture, type CapturedPacket, captureOf } from "./capture.ts";
 export { createFleetNet, defaultNodeFiles, type FleetNet, type FleetNode } from "./fleet-net.ts";
 export { type Host, openHost } from "./host.ts";
 export type { HostProcess } from "./host-process.ts";
