@@ -20,7 +20,7 @@ export class Watch {
   async begin(): Promise<void> {
     const { collector, honest } = this.#testBed;
     await collector.start();
-    if (collector.pid !== undefined) this.#meter.begin(collector.pid);
+    if (collector.program.pid !== undefined) this.#meter.begin(collector.program.pid);
     honest.tell({ kind: "begin" });
     this.#looking = this.#look();
   }
@@ -35,13 +35,13 @@ export class Watch {
   async #look(): Promise<void> {
     const { collector, clock } = this.#testBed;
     while (!this.#over.signal.aborted) {
-      this.#meter.sample(collector.pid);
-      if (!collector.isAlive) {
+      this.#meter.sample(collector.program.pid);
+      if (!collector.program.isAlive) {
         this.restarts += 1;
         await this.#testBed.revive();
       }
       await pause(clock, LOOK_EVERY_MS, this.#over.signal);
     }
-    this.#meter.sample(collector.pid);
+    this.#meter.sample(collector.program.pid);
   }
 }

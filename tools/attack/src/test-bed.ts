@@ -8,7 +8,7 @@ import { Relay, ShippedProgram } from "@lifeline/harness";
 import { type KeyPair, makeKeyPair, signingRequestDer } from "@lifeline/identity";
 import { type Clock, pause } from "@lifeline/measure";
 import { type ChannelCredentials, createRpcClient, tlsCredentials } from "@lifeline/rpc";
-import { adminPb, enrolPb, queryPb } from "@lifeline/wire";
+import { enrolPb } from "@lifeline/wire";
 import { CollectorProcess } from "./collector-process.ts";
 import { type FloodAccount, type FloodJob, flood } from "./flood.ts";
 import { Honest, type HonestIdentity, p99 } from "./honest.ts";
@@ -38,16 +38,6 @@ export interface TestBedOptions {
   /** Where the collector listens, an address literal. Default 127.0.0.1. */
   readonly host?: string;
 }
-
-/** What a join token may differ in. */
-export interface TokenOptions {
-  readonly usesMax?: number;
-  readonly nodePattern?: string;
-  readonly lifetimeSeconds?: number;
-  readonly ephemeral?: boolean;
-}
-
-type AdminClient = ReturnType<typeof createRpcClient<typeof adminPb.AdminService>>;
 
 /** Builds it. */
 export async function openTestBed(options: TestBedOptions): Promise<TestBed> {
@@ -85,7 +75,8 @@ export class TestBed {
   async open(): Promise<void> {
     writeFileSync(join(this.folder, "plan.yaml"), JSON.stringify({ targets: [] }));
     await this.collector.start();
-    for (const token of Object.values(this.collector.tokens)) this.secrets.add(token);
+    const { adminToken, readerToken, witnessToken } = this.collector;
+    for (const secret of [adminToken, readerToken, witnessToken]) this.secrets.add(secret);
     this.secrets.add(pemBody(this.collector.caKeyPem));
     const token = await this.token({ usesMax: 3 });
     const identities = await Promise.all(
@@ -105,7 +96,7 @@ export class TestBed {
 
   /** A collector that has done nothing yet, on the same data; resolves when honest nodes are back. */
   async startFresh(): Promise<void> {
-    await this.collector.end();
+    await this.collector.kill();
     await this.revive();
     await this.honest.isCalmWithin(CALM_WITHIN_MS);
   }
@@ -123,11 +114,11 @@ export class TestBed {
   }
 
   get port(): number {
-    return this.collector.port;
+    return this.collector.grpcPort;
   }
 
   get address(): string {
-    return `127.0.0.1:${this.port}`;
+    return this.collector.address;
   }
 
   get caPem(): string {
@@ -135,25 +126,14 @@ export class TestBed {
   }
 
   get readerToken(): string {
-    return this.collector.tokens.reader;
+    return this.collector.readerToken;
   }
 
-  /** A join token. */
-  async token(options: TokenOptions = {}): Promise<string> {
-    const { joinToken } = await this.admin((client, by) =>
-      client.unary("createJoinToken", { usesMax: 1, ...options }, by),
-    );
+  /** A join token, of one use unless `options` say otherwise. */
+  async token(options: Parameters<CollectorProcess["joinToken"]>[0] = {}): Promise<string> {
+    const joinToken = await this.collector.joinToken({ usesMax: 1, ...options });
     this.secrets.add(joinToken.slice(joinToken.indexOf(".") + 1));
     return joinToken;
-  }
-
-  async admin<T>(ask: (client: AdminClient, options: typeof CALL & { bearerToken: string }) => Promise<T>): Promise<T> {
-    const client = createRpcClient(adminPb.AdminService, this.address, this.client());
-    try {
-      return await ask(client, { ...CALL, bearerToken: this.collector.tokens.admin });
-    } finally {
-      client.close();
-    }
   }
 
   /** Enrols; `via` is another address that leads to the collector. Rejects with an RpcError. */
@@ -205,14 +185,9 @@ export class TestBed {
 
   /** Reports of a node that are stored, and those that came again. */
   async stored(nodeId: string): Promise<{ readonly reports: number; readonly duplicates: number }> {
-    const asked = createRpcClient(queryPb.QueryService, this.address, this.client());
-    try {
-      const { boots } = await asked.unary("getNode", { nodeId }, { ...CALL, bearerToken: this.readerToken });
-      const sum = (of: "reports" | "duplicateReports") => boots.reduce((all, boot) => all + Number(boot[of]), 0);
-      return { reports: sum("reports"), duplicates: sum("duplicateReports") };
-    } finally {
-      asked.close();
-    }
+    const { boots } = await this.collector.query((client, as) => client.unary("getNode", { nodeId }, as));
+    const sum = (of: "reports" | "duplicateReports") => boots.reduce((all, boot) => all + Number(boot[of]), 0);
+    return { reports: sum("reports"), duplicates: sum("duplicateReports") };
   }
 
   /** An address whose connections reach the collector from another source address of loopback. */
@@ -271,7 +246,8 @@ export class TestBed {
    * identities.
    */
   output(): string {
-    const printed = [this.collector, ...this.#agents.map(({ program }) => program)].map((program) => program.output());
+    const programs = [this.collector.program, ...this.#agents.map(({ program }) => program)];
+    const printed = programs.map((program) => program.output());
     const kept = [this.collector.dataDir, ...this.#agents.map(({ stateDir }) => stateDir)].map(contentOf);
     return [...printed, ...kept].join("");
   }

@@ -17,13 +17,15 @@ const CALL_TIMEOUT_MS = 30_000;
 const OUTPUT_MAX_CHARS = 100_000;
 
 /** What differs between collectors. */
-export interface CollectorOptions extends Pick<ProgramOptions, "clockFile" | "launcher"> {
+export interface CollectorOptions extends Pick<ProgramOptions, "clockFile" | "launcher" | "outputMaxChars"> {
   /** Text of the catalogue. Default: the published one. */
   readonly catalogue?: string;
   /** Further arguments. Default none. */
   readonly args?: readonly string[];
   /** Address and port of its gRPC listener. Default 127.0.0.1:0, a free port. */
   readonly listen?: string;
+  /** Certificates of another PKI than the collector's own, PEM. Default: it makes its own CA. */
+  readonly pki?: Readonly<Record<"certPem" | "keyPem" | "caPem", string>> | undefined;
 }
 
 /** Options of a join token; see `lifeline token create`. */
@@ -31,6 +33,7 @@ export interface JoinTokenOptions {
   readonly usesMax?: number;
   readonly nodePattern?: string;
   readonly ephemeral?: boolean;
+  readonly lifetimeSeconds?: number;
 }
 
 type AdminClient = RpcClient<typeof adminPb.AdminService>;
@@ -42,6 +45,8 @@ export class CollectorFixture {
   readonly program: ShippedProgram;
   readonly adminToken: string = randomBytes(32).toString("base64url");
   readonly readerToken: string = randomBytes(32).toString("base64url");
+  /** Its store and identity. */
+  readonly dataDir: string;
   readonly #folder: string;
   readonly #clock: Clock;
   #ports = { grpcPort: 0, httpPort: 0 };
@@ -50,16 +55,23 @@ export class CollectorFixture {
   constructor(
     folder: string,
     clock: Clock,
-    { catalogue, args = [], listen: address = "127.0.0.1:0", ...program }: CollectorOptions = {},
+    { catalogue, args = [], listen: address = "127.0.0.1:0", pki, ...program }: CollectorOptions = {},
   ) {
     this.#folder = folder;
+    this.dataDir = join(folder, "store");
     this.#clock = clock;
-    const files = ["--data-dir", this.#store, "--deployment", this.#write("deployment.yaml", LOOPBACK_DEPLOYMENT)];
+    const files = ["--data-dir", this.dataDir, "--deployment", this.#write("deployment.yaml", LOOPBACK_DEPLOYMENT)];
     if (catalogue !== undefined) files.push("--catalogue", this.#write("catalogue.yaml", catalogue));
-    const listen = ["--listen", address, "--http-listen", "127.0.0.1:0", "--identity-name", "127.0.0.1"];
+    const listen = ["--listen", address, "--http-listen", "127.0.0.1:0"];
+    const pem = (kind: "cert" | "key" | "ca") => [
+      `--tls-${kind}`,
+      this.#write(`${kind}.pem`, pki?.[`${kind}Pem`] ?? ""),
+    ];
+    const identity =
+      pki === undefined ? ["--identity-name", "127.0.0.1"] : [...pem("cert"), ...pem("key"), ...pem("ca")];
     this.program = new ShippedProgram({
       room: "collector",
-      args: [...files, ...listen, "--ready-file", this.#readyFile, ...args],
+      args: [...files, ...listen, ...identity, "--ready-file", this.#readyFile, ...args],
       flags: COLLECTOR_NODE.flags,
       environment: {
         ...COLLECTOR_NODE.environment,
@@ -104,18 +116,18 @@ export class CollectorFixture {
 
   /** Its SQLite database. */
   get database(): string {
-    return join(this.#store, "collector.db");
+    return join(this.dataDir, "collector.db");
   }
 
   /** Its fleet CA, to issue certificates behind its back. */
   ca(lifetimeMs?: number): Promise<TestCa> {
-    const keyPem = readFileSync(join(this.#store, "identity/ca.key"), "utf8");
-    return TestCa.open({ certPem: this.#caPem, keyPem }, this.#clock, lifetimeMs);
+    const keyPem = readFileSync(join(this.dataDir, "identity/ca.key"), "utf8");
+    return TestCa.open({ certPem: this.caPem, keyPem }, this.#clock, lifetimeMs);
   }
 
   /** Credentials of a client that trusts it and has no certificate. */
   credentials(): ChannelCredentials {
-    return tlsCredentials({ caPem: this.#caPem });
+    return tlsCredentials({ caPem: this.caPem });
   }
 
   /** Calls it as an administrator. Rejects with an RpcError. */
@@ -141,16 +153,13 @@ export class CollectorFixture {
     return { caFingerprint, tokenFile: this.#write("join-token", await this.joinToken()) };
   }
 
-  get #caPem(): string {
-    return readFileSync(join(this.#store, "identity/ca.pem"), "utf8");
+  /** Certificate of its own CA, PEM. */
+  get caPem(): string {
+    return readFileSync(join(this.dataDir, "identity/ca.pem"), "utf8");
   }
 
   get #readyFile(): string {
     return join(this.#folder, "ready");
-  }
-
-  get #store(): string {
-    return join(this.#folder, "store");
   }
 
   #write(name: string, text: string): string {

@@ -36,7 +36,7 @@ export const impersonating: readonly Attack[] = [
       const victim = await testBed.enrol(token, "victim-2");
       const taken = await refusalOf(testBed.enrol(token, "victim-2"));
       const { first } = await testBed.openStream(testBed.client(victim), "victim-2");
-      const { enrolments } = await testBed.admin((client, by) =>
+      const { enrolments } = await testBed.collector.admin((client, by) =>
         client.unary("listEnrolments", { nodeId: "victim-2" }, by),
       );
       const claims = enrolments[0]?.refusedClaims ?? 0;
@@ -66,7 +66,7 @@ export const impersonating: readonly Attack[] = [
     async run(testBed) {
       const stolen = await testBed.enrol(await testBed.token(), "stolen-1");
       const stream = await testBed.openStream(testBed.client(stolen), "stolen-1");
-      const { endedStreams } = await testBed.admin((client, by) =>
+      const { endedStreams } = await testBed.collector.admin((client, by) =>
         client.unary("revokeNode", { nodeId: "stolen-1" }, by),
       );
       const end = await stream.end;
@@ -97,9 +97,9 @@ export const impersonating: readonly Attack[] = [
         ]);
       };
       const couldRenew = await refusalOf(testBed.renew(stolen, "stolen-2"));
-      await testBed.admin((client, by) => client.unary("revokeNode", { nodeId: "stolen-2" }, by));
+      await testBed.collector.admin((client, by) => client.unary("revokeNode", { nodeId: "stolen-2" }, by));
       const revoked = await tryAll("once revoked");
-      await testBed.admin((client, by) => client.unary("readmitNode", { nodeId: "stolen-2" }, by));
+      await testBed.collector.admin((client, by) => client.unary("readmitNode", { nodeId: "stolen-2" }, by));
       const readmitted = await tryAll("once readmitted");
       return outcomeOf([`a renewal before: ${said(couldRenew)}`, couldRenew === "OK"], ...revoked, ...readmitted);
     },

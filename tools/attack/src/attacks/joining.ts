@@ -51,7 +51,7 @@ export const joining: readonly Attack[] = [
     async run(testBed) {
       const token = await testBed.token();
       const [id = ""] = token.split(".");
-      await testBed.admin((client, by) => client.unary("revokeJoinToken", { id }, by));
+      await testBed.collector.admin((client, by) => client.unary("revokeJoinToken", { id }, by));
       const refusal = await refusalOf(testBed.enrol(token, "late-2"));
       return outcomeOf([said(refusal), isRefusedWith(refusal, RpcStatus.UNAUTHENTICATED)]);
     },

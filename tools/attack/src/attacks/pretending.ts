@@ -55,7 +55,7 @@ async function openOwnPki({ clock, folder }: TestBed) {
   const own = await server("127.0.0.1");
   const home = join(folder, "own-pki");
   mkdirSync(home);
-  const collector = new CollectorProcess(home, { host: "127.0.0.1", ownPki: { ...own, caPem: ca.certPem } }, clock);
+  const collector = new CollectorProcess(home, { host: "127.0.0.1", pki: { ...own, caPem: ca.certPem } }, clock);
   await collector.start();
   return { collector, caPem: ca.certPem, victim: await node("victim-7"), chains };
 }
@@ -83,7 +83,7 @@ export const pretending: readonly Attack[] = [
     async run(testBed) {
       const pki = await openOwnPki(testBed);
       const { collector, victim, chains } = pki;
-      const address = `127.0.0.1:${collector.port}`;
+      const { address } = collector;
       const streamBy = async ({ certPem, keyPem }: ChainPems) => {
         const pair = { certPem: Buffer.from(certPem), keyPem: Buffer.from(keyPem) };
         return (await testBed.openStream(tlsCredentials({ caPem: pki.caPem, pair }), "victim-7", { address })).first;

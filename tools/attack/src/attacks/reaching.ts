@@ -145,7 +145,7 @@ export const reaching: readonly Attack[] = [
       reflector.start();
       await within(testBed.clock, () => agent.output().includes('"connected"'));
       await within(testBed.clock, () => reflector.output().includes('"reflecting"'));
-      const programs = { collector: testBed.collector, agent, reflector };
+      const programs = { collector: testBed.collector.program, agent, reflector };
       const claims: Claim[] = [];
       for (const [name, { pid }] of Object.entries(programs)) claims.push(await signalled(testBed, name, pid));
       await Promise.all([agent.kill(), reflector.kill()]);

@@ -148,7 +148,7 @@ export const showing: readonly Attack[] = [
       await reportAs(testBed, "victim-9", sees, { address, hello });
       const witness = createRpcClient(witnessPb.WitnessService, testBed.address, testBed.client());
       const witnessId = randomBytes(16);
-      const by = { ...CALL, bearerToken: testBed.collector.tokens.witness };
+      const by = { ...CALL, bearerToken: testBed.collector.witnessToken };
       let cause = "";
       for (let words = 0; words < WITNESS_WORDS && cause !== "return-path-blocked"; words += 1) {
         const sources = [{ address: "127.0.0.9", port: 51_820, packets: 9n, receivedAgoMs: 0n }];
