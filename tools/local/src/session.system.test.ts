@@ -44,8 +44,10 @@ function screen() {
 }
 
 async function withStack(args: readonly string[], use: (stack: LocalStack) => Promise<void>): Promise<void> {
+  const command = readArguments(args);
+  if (command.kind === "print") throw new TypeError(command.text);
   const stack = await LocalStack.start({
-    wanted: readArguments(args),
+    wanted: command.config,
     directory,
     clock: systemClock,
     signal: new AbortController().signal,
@@ -138,7 +140,7 @@ describe("npm start -- --json", () => {
   );
 
   it.each([
-    { args: ["--onse"], stderr: /^npm start: --onse: unknown option/ },
+    { args: ["--onse"], stderr: /^npm start: command line: got Unknown option '--onse'/ },
     {
       args: ["--only", "machine-ap"],
       stderr: /^npm start: --only: 'machine-ap' matches no requirement; the closest: machine-api/,

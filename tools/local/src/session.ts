@@ -18,7 +18,8 @@ import {
   withCollector,
 } from "@lifeline/cli";
 import { pause } from "@lifeline/measure";
-import { type Arguments, readArguments, USAGE, UsageError } from "./arguments.ts";
+import { ConfigError } from "@lifeline/settings";
+import { type Arguments, readArguments } from "./arguments.ts";
 import { catalogueSubset } from "./catalogue-subset.ts";
 import { LocalStack } from "./local-stack.ts";
 import { StartError } from "./ready.ts";
@@ -29,11 +30,12 @@ const EXIT_CANNOT_START = 126;
 /** Runs `npm start` with its arguments. Resolves with the exit code, after everything it started has ended. */
 export async function runLocal(args: readonly string[], world: ScreenWorld): Promise<number> {
   try {
-    const wanted = readArguments(args);
-    if (wanted.help) {
-      await world.stdout.write(USAGE);
+    const command = readArguments(args);
+    if (command.kind === "print") {
+      await world.stdout.write(command.text);
       return 0;
     }
+    const { config: wanted } = command;
     checkOmni(wanted);
     if (wanted.only !== undefined) catalogueSubset(wanted.only);
     return await inDirectory(wanted, world);
@@ -44,7 +46,7 @@ export async function runLocal(args: readonly string[], world: ScreenWorld): Pro
 
 async function explain(error: unknown, { stderr, interrupt }: ScreenWorld): Promise<number> {
   if (interrupt.aborted) return EXIT.interrupted;
-  if (error instanceof UsageError || error instanceof CatalogueError) {
+  if (error instanceof ConfigError || error instanceof CatalogueError) {
     await stderr.write(`npm start: ${error.message}\n`);
     return EXIT.usage;
   }

@@ -26,7 +26,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   // What several tools need: programs as processes, a collector of its own, a relay, seeds, tables.
   "tools/harness": ["measure", "wire", "rpc", "identity", "settings", "bundle"],
   "tools/lab": ["measure", "stamp", "identity", "settings", "wire", "reflector", "verdict"],
-  "tools/local": ["measure", "catalogue", "rpc", "harness", "lab", "cli", "bundle"],
+  "tools/local": ["measure", "catalogue", "rpc", "settings", "harness", "lab", "cli", "bundle"],
   // bundle has Node's flags; extension has the container that runs on a node of the lab.
   "tools/drill": ["measure", "catalogue", "verdict", "rpc", "settings", "harness", "lab", "cli", "bundle", "extension"],
   // cli has the rows of check and status, catalogue the patterns of --only.
