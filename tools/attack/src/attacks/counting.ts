@@ -4,8 +4,8 @@ import { makeKeyPair, openFleetCa, type Role } from "@lifeline/identity";
 import { type Attack, outcomeOf } from "../attack.ts";
 import { floodText } from "../flood.ts";
 import { emptyMessages, framed } from "../message-bytes.ts";
+import { SOURCES } from "../play-flood.ts";
 import type { TestBed } from "../test-bed.ts";
-import { SOURCES } from "./flooding.ts";
 import { METHOD_PATHS, WITNESS } from "./method-paths.ts";
 
 const HOUR_MS = 3_600_000;

@@ -3,14 +3,12 @@
  */
 import { REQUEST_TIMEOUT_MS } from "@lifeline/rpc";
 import { type Attack, type Claim, outcomeOf } from "../attack.ts";
+import type { FloodRequest } from "../flood.ts";
 import { floodOutcome } from "../flood-outcome.ts";
 import type { FrameFlood } from "../http2-frames.ts";
 import { emptyMessages, field, framed } from "../message-bytes.ts";
-import { playFlood } from "../play-flood.ts";
+import { floodAttack, SOURCES } from "../play-flood.ts";
 import { ENROL, METHOD_PATHS, STREAM, WITNESS } from "./method-paths.ts";
-
-/** As many as one source may hold, and one more source than honest nodes come from. */
-export const SOURCES: readonly string[] = Array.from({ length: 8 }, (_, at) => `127.0.66.${at + 1}`);
 
 const CONNECTIONS = 320;
 const STREAMS = 4;
@@ -27,71 +25,59 @@ const fullRequest = base64(framed(emptyMessages(SOURCES_FIELD, EMPTY_SOURCES)));
 /** An enrolment without its last byte: a whole one is read and refused at once. */
 const partEnrolment = base64(framed(field(1, Buffer.alloc(2 * EMPTY_SOURCES - 8, "a"))).subarray(0, -1));
 
+/** The head of a message, and then a byte of it at a time. */
+const TRICKLED = {
+  body: base64(Buffer.from([0, 0, 0, 0x40, 0])),
+  more: { bytes: base64(Buffer.from([8])), everyMs: 100 },
+};
+const CA_REQUEST = { path: "/lifeline.v1.EnrolService/GetFleetCa", body: base64(framed(new Uint8Array())), ends: true };
+
+const TLS = { kind: "tls" } as const;
+const requestsOf = (request: Omit<FloodRequest, "path">) => METHOD_PATHS.map((path) => ({ path, ...request }));
+const callsOf = (requests: readonly FloodRequest[], streams = STREAMS) =>
+  ({ kind: "calls", streams, requests }) as const;
+
 export const flooding: readonly Attack[] = [
-  {
+  floodAttack({
     name: "unfinished-requests",
     leastSeconds: PAST_DEADLINE_S,
-    position: "port",
     tries: `holds ${CONNECTIONS} connections of ${STREAMS} streams, on each a request of 16 KiB that does not end: a witness's of ${EMPTY_SOURCES} messages, or an enrolment`,
-    async run(testBed) {
-      const requests = [
+    job: {
+      connections: CONNECTIONS,
+      again: false,
+      start: TLS,
+      traffic: callsOf([
         { path: WITNESS, body: fullRequest },
         { path: ENROL, body: partEnrolment },
-      ];
-      const traffic = { kind: "calls", streams: STREAMS, requests } as const;
-      const basics = { sources: SOURCES, connections: CONNECTIONS, again: false, start: { kind: "tls" } } as const;
-      return playFlood(testBed, { ...basics, traffic }, { calls: 1, statuses: { 16: 1, 4: 1 } });
+      ]),
     },
-  },
-  {
+    least: { calls: 1, statuses: { 16: 1, 4: 1 } },
+  }),
+  floodAttack({
     name: "endless-requests",
-    position: "port",
     tries: "does the same on every method in turn, and starts again what the collector ends",
-    async run(testBed) {
-      const requests = METHOD_PATHS.map((path) => ({ path, body: fullRequest }));
-      const traffic = { kind: "calls", streams: STREAMS, requests } as const;
-      const basics = { sources: SOURCES, connections: CONNECTIONS, again: true, start: { kind: "tls" } } as const;
-      return playFlood(testBed, { ...basics, traffic }, { calls: 1, statuses: { 16: 1 } });
-    },
-  },
-  {
+    job: { connections: CONNECTIONS, start: TLS, traffic: callsOf(requestsOf({ body: fullRequest })) },
+    least: { calls: 1, statuses: { 16: 1 } },
+  }),
+  floodAttack({
     name: "trickled-requests",
     leastSeconds: PAST_DEADLINE_S,
-    position: "port",
     tries: "sends the head of a message to every method, then one byte of it ten times a second",
-    async run(testBed) {
-      const head = Buffer.from([0, 0, 0, 0x40, 0]);
-      const more = { bytes: base64(Buffer.from([8])), everyMs: 100 };
-      const requests = METHOD_PATHS.map((path) => ({ path, body: base64(head), more }));
-      const traffic = { kind: "calls", streams: STREAMS, requests } as const;
-      const basics = { sources: SOURCES, connections: CONNECTIONS, again: false, start: { kind: "tls" } } as const;
-      return playFlood(testBed, { ...basics, traffic }, { calls: 1, statuses: { 16: 1, 4: 1 } });
-    },
-  },
-  {
+    job: { connections: CONNECTIONS, again: false, start: TLS, traffic: callsOf(requestsOf(TRICKLED)) },
+    least: { calls: 1, statuses: { 16: 1, 4: 1 } },
+  }),
+  floodAttack({
     name: "unread-answers",
-    position: "port",
     tries: "requests the CA over and over, and reads no answer",
-    async run(testBed) {
-      const requests = [
-        { path: "/lifeline.v1.EnrolService/GetFleetCa", body: base64(framed(new Uint8Array())), ends: true },
-      ];
-      const traffic = { kind: "calls", streams: 100, requests, reads: false } as const;
-      const basics = { sources: SOURCES, connections: CONNECTIONS, again: true, start: { kind: "tls" } } as const;
-      return playFlood(testBed, { ...basics, traffic }, { calls: 1 });
-    },
-  },
-  {
+    job: { connections: CONNECTIONS, start: TLS, traffic: { ...callsOf([CA_REQUEST], 100), reads: false } },
+    least: { calls: 1 },
+  }),
+  floodAttack({
     name: "unauthenticated-reports",
-    position: "port",
     tries: "opens report streams without a certificate and writes to them as fast as they take it",
-    async run(testBed) {
-      const requests = [{ path: STREAM, more: { bytes: fullRequest } }];
-      const traffic = { kind: "calls", streams: STREAMS, requests } as const;
-      const basics = { sources: SOURCES, connections: 64, again: true, start: { kind: "tls" } } as const;
-      return playFlood(testBed, { ...basics, traffic }, { ended: 1, calls: 1 });
-    },
-  },
+    job: { connections: 64, start: TLS, traffic: callsOf([{ path: STREAM, more: { bytes: fullRequest } }]) },
+    least: { ended: 1, calls: 1 },
+  }),
   ...frameFloods(),
 ];
 
@@ -115,7 +101,7 @@ function frameFloods(): readonly Attack[] {
     position: "port",
     tries,
     async run(testBed) {
-      const basics = { sources: SOURCES, connections: 32, again: true, start: { kind: "tls" } } as const;
+      const basics = { sources: SOURCES, connections: 32, again: true, start: TLS } as const;
       const claims: Claim[] = [];
       for (const flood of frames) {
         const least = { ended: 1 };

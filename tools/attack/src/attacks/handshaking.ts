@@ -3,13 +3,13 @@
 import { HANDSHAKE_TIMEOUT_MS, WAITING_PER_SOURCE_MAX } from "@lifeline/rpc";
 import type { Attack } from "../attack.ts";
 import { longChain, selfSigned } from "../certificate-chain.ts";
-import { playFlood } from "../play-flood.ts";
-import { SOURCES } from "./flooding.ts";
+import { floodAttack, playFlood, SOURCES } from "../play-flood.ts";
 
 const CHAIN_CERTIFICATES = 96;
 const CHAINS_PER_SECOND = 24;
 const HANDSHAKES_PER_SECOND = 2_000;
 const IDLE = 10_000;
+const MANY_SOURCES = Array.from({ length: 250 }, (_, at) => `127.0.67.${at + 1}`);
 
 /** Twelve: the deadline of a first byte and of a handshake, and two for the flood to begin. */
 const PAST_DEADLINE_S = HANDSHAKE_TIMEOUT_MS / 1_000 + 2;
@@ -17,76 +17,53 @@ const PAST_DEADLINE_S = HANDSHAKE_TIMEOUT_MS / 1_000 + 2;
 /** What {@link IDLE} connections take to begin, and more where the machine is busy, s. */
 const IDLE_BEGUN_WITHIN_S = 3;
 
+const UNTIL_ANSWERED = { kind: "client-hello", leaves: true } as const;
+
 export const handshaking: readonly Attack[] = [
-  {
+  floodAttack({
     name: "long-chains",
-    position: "port",
     tries: `shows a chain of ${CHAIN_CERTIFICATES} certificates of a slow curve, ${CHAINS_PER_SECOND} times a second`,
-    async run(testBed) {
-      const start = { kind: "tls", leaves: true, ...longChain(CHAIN_CERTIFICATES, testBed.clock.wallMs()) } as const;
-      const pace = { connections: 64, perSecond: CHAINS_PER_SECOND, again: true };
-      return playFlood(testBed, { sources: SOURCES, ...pace, start }, { ended: 1 });
-    },
-  },
-  {
+    job: (nowMs) => ({
+      connections: 64,
+      perSecond: CHAINS_PER_SECOND,
+      start: { kind: "tls", leaves: true, ...longChain(CHAIN_CERTIFICATES, nowMs) },
+    }),
+    least: { ended: 1 },
+  }),
+  floodAttack({
     name: "odd-curve",
-    position: "port",
     tries: "shows a certificate of its own making whose key is on a curve that Node has no name for",
-    async run(testBed) {
-      const start = { kind: "tls", leaves: true, ...selfSigned("brainpoolP512r1", testBed.clock.wallMs()) } as const;
-      return playFlood(testBed, { sources: SOURCES, connections: 4, perSecond: 4, again: true, start });
-    },
-  },
-  {
+    job: (nowMs) => ({
+      connections: 4,
+      perSecond: 4,
+      start: { kind: "tls", leaves: true, ...selfSigned("brainpoolP512r1", nowMs) },
+    }),
+  }),
+  floodAttack({
     name: "handshake-flood",
-    position: "port",
     tries: `starts ${HANDSHAKES_PER_SECOND} handshakes a second and closes each when it is answered`,
-    async run(testBed) {
-      const start = { kind: "client-hello", leaves: true } as const;
-      const pace = { connections: 512, perSecond: HANDSHAKES_PER_SECOND, again: true };
-      return playFlood(testBed, { sources: SOURCES, ...pace, start });
-    },
-  },
-  {
+    job: { connections: 512, perSecond: HANDSHAKES_PER_SECOND, start: UNTIL_ANSWERED },
+  }),
+  floodAttack({
     name: "handshakes-of-many",
-    position: "port",
-    tries: `the same from ${250} sources`,
-    async run(testBed) {
-      const start = { kind: "client-hello", leaves: true } as const;
-      const sources = Array.from({ length: 250 }, (_, at) => `127.0.67.${at + 1}`);
-      const pace = { connections: 512, perSecond: HANDSHAKES_PER_SECOND, again: true };
-      return playFlood(testBed, { sources, ...pace, start });
-    },
-  },
-  {
+    tries: `the same from ${MANY_SOURCES.length} sources`,
+    job: { sources: MANY_SOURCES, connections: 512, perSecond: HANDSHAKES_PER_SECOND, start: UNTIL_ANSWERED },
+  }),
+  floodAttack({
     name: "half-handshakes",
     leastSeconds: PAST_DEADLINE_S,
-    position: "port",
     tries: "starts handshakes and never continues them",
-    async run(testBed) {
-      const start = { kind: "client-hello", leaves: false } as const;
-      const pace = { connections: 2_000, perSecond: HANDSHAKES_PER_SECOND, again: true };
-      return playFlood(testBed, { sources: SOURCES, ...pace, start }, { established: 0, ended: 1 });
-    },
-  },
-  {
+    job: { connections: 2_000, perSecond: HANDSHAKES_PER_SECOND, start: { kind: "client-hello", leaves: false } },
+    least: { established: 0, ended: 1 },
+  }),
+  floodAttack({
     name: "idle-connections",
     leastSeconds: IDLE_BEGUN_WITHIN_S + PAST_DEADLINE_S,
-    position: "port",
     tries: `opens ${IDLE} connections from one address and sends nothing on them`,
-    async run(testBed) {
-      const pace = { connections: IDLE, perSecond: 5_000, again: false };
-      const start = { kind: "tcp" } as const;
-      // The source holds so many at once: what is ended beyond the others is ended for its deadline.
-      return playFlood(
-        testBed,
-        { sources: SOURCES.slice(0, 1), ...pace, start },
-        {
-          ended: IDLE - WAITING_PER_SOURCE_MAX + 1,
-        },
-      );
-    },
-  },
+    job: { sources: SOURCES.slice(0, 1), connections: IDLE, perSecond: 5_000, again: false, start: { kind: "tcp" } },
+    // The source holds so many at once: what is ended beyond the others is ended for its deadline.
+    least: { ended: IDLE - WAITING_PER_SOURCE_MAX + 1 },
+  }),
   {
     name: "idle-node",
     position: "node",

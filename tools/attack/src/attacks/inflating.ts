@@ -3,7 +3,7 @@ import { deflateSync, gzipSync } from "node:zlib";
 import { type Attack, outcomeOf } from "../attack.ts";
 import { floodText } from "../flood.ts";
 import { emptyMessages, field, framed } from "../message-bytes.ts";
-import { SOURCES } from "./flooding.ts";
+import { SOURCES } from "../play-flood.ts";
 import { ENROL, STREAM, WITNESS } from "./method-paths.ts";
 
 /** Messages in one write, and what each inflates to: as much as an unauthenticated client's message may have. */

@@ -5,7 +5,7 @@ import { type Attack, outcomeOf } from "../attack.ts";
 import { floodText } from "../flood.ts";
 import { field, framed } from "../message-bytes.ts";
 import { NETWORK_ADDRESSES } from "../network-namespace.ts";
-import { playFlood } from "../play-flood.ts";
+import { floodAttack } from "../play-flood.ts";
 import { ENROL } from "./method-paths.ts";
 import { refusalOf, said } from "./refusal.ts";
 
@@ -46,15 +46,16 @@ export const networking: readonly Attack[] = [
       );
     },
   },
-  {
+  floodAttack({
     name: "handshakes-of-one-network",
-    position: "port",
     tries: `starts handshakes over and over from ${NETWORK_ADDRESSES.length} addresses of one IPv6 /64`,
     needsNetwork: true,
-    async run(testBed) {
-      const start = { kind: "client-hello", leaves: true } as const;
-      const pace = { host: HOST, sources: NETWORK_ADDRESSES, connections: 512, perSecond: 2_000, again: true };
-      return playFlood(testBed, { ...pace, start });
+    job: {
+      host: HOST,
+      sources: NETWORK_ADDRESSES,
+      connections: 512,
+      perSecond: 2_000,
+      start: { kind: "client-hello", leaves: true },
     },
-  },
+  }),
 ];

@@ -12,10 +12,9 @@ import { type Attack, type Claim, outcomeOf } from "../attack.ts";
 import { floodText } from "../flood.ts";
 import { listeningPorts } from "../listening-ports.ts";
 import { field, framed, numberField } from "../message-bytes.ts";
-import { playFlood } from "../play-flood.ts";
+import { playFlood, SOURCES } from "../play-flood.ts";
 import { within } from "../poll.ts";
 import { CALL, type TestBed } from "../test-bed.ts";
-import { SOURCES } from "./flooding.ts";
 import { refusalOf, said } from "./refusal.ts";
 
 /** Guesses that one source may have wrong, at most: twenty at once, and one in three seconds. */

@@ -2,9 +2,9 @@
 import { pause } from "@lifeline/measure";
 import { encodeReport, MAX_TARGETS_PER_NODE, NO_SELF_METRICS } from "@lifeline/wire";
 import { type Attack, outcomeOf } from "../attack.ts";
+import { SOURCES } from "../play-flood.ts";
 import type { TestBed } from "../test-bed.ts";
 import { windowFor } from "../windows.ts";
-import { SOURCES } from "./flooding.ts";
 
 /** The most that a report may hold. */
 const WINDOWS = 1_024;
