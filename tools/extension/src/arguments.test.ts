@@ -1,14 +1,19 @@
 import { describe, expect, it } from "vitest";
 import { readArguments } from "./arguments.ts";
 
+function configOf(args: readonly string[]) {
+  const command = readArguments(args);
+  return command.kind === "run" ? command.config : command.text;
+}
+
 describe("readArguments", () => {
   it("builds only the extension by default", () => {
-    const flags = { help: false, json: false, images: false, steps: false, updateLock: false };
-    expect(readArguments([])).toEqual({ ...flags, out: undefined, maintenance: undefined });
+    const flags = { json: false, images: false, updateLock: false };
+    expect(configOf([])).toEqual({ ...flags, out: undefined, maintenance: undefined });
   });
 
   it("reads every flag", () => {
-    expect(readArguments(["--out", "x", "--images", "--json", "--update-lock"])).toMatchObject({
+    expect(configOf(["--out", "x", "--images", "--json", "--update-lock"])).toMatchObject({
       out: "x",
       images: true,
       json: true,
@@ -17,18 +22,19 @@ describe("readArguments", () => {
   });
 
   it("reads the two files of the variant for maintenance mode", () => {
-    const { maintenance } = readArguments(["--maintenance", "agent.yaml", "--join-token", "join-token"]);
-    expect(maintenance).toEqual({ configFile: "agent.yaml", tokenFile: "join-token" });
+    const maintenance = { configFile: "agent.yaml", tokenFile: "join-token" };
+    expect(configOf(["--maintenance", "agent.yaml", "--join-token", "join-token"])).toMatchObject({ maintenance });
   });
 
   it.each([
-    [["--maintenance", "a"], "--maintenance: the image needs a token"],
-    [["--join-token", "a"], "--join-token: only an image for maintenance mode"],
-    [["--maintenance", "a", "--join-token", "b", "--images"], "--images does not depend on the variant"],
-    [["--maintenance", "a", "--join-token", "b", "--steps"], "--steps writes nothing"],
+    [["--maintenance", "a"], "--join-token: got nothing"],
+    [["--join-token", "a"], "--maintenance: got nothing"],
+    [
+      ["--maintenance", "a", "--join-token", "b", "--images"],
+      "no --maintenance: the images do not depend on the variant",
+    ],
     [["--push"], "--push"],
-    [["here"], "here"],
-    [["--steps", "--images"], "--steps writes nothing"],
+    [["here"], "an argument that is no flag"],
   ])("%s is refused", (args, why) => {
     expect(() => readArguments(args)).toThrow(why);
   });

@@ -1,3 +1,5 @@
+import { EXIT_USAGE } from "@lifeline/harness";
+
 /**
  * Why an image cannot be made, read or run. `code`:
  *
@@ -29,4 +31,10 @@ export class ExtensionError extends Error {
     this.name = "ExtensionError";
     this.code = code;
   }
+}
+
+/** The exit code of a program that ends with `error`; undefined: it is broken code. */
+export function exitCodeOf(error: unknown): number | undefined {
+  if (!(error instanceof ExtensionError)) return undefined;
+  return error.code === "usage" ? EXIT_USAGE : 1;
 }

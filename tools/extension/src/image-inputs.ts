@@ -22,15 +22,12 @@ export interface Runtime {
   readonly tree: Tree;
   /** koffi's native part, stripped. */
   readonly native: Uint8Array;
-  /** Node as it was published, to measure what each step saves. */
-  readonly publishedNode: Uint8Array;
   readonly nodeComponent: Component;
   readonly nativeComponent: Component;
 }
 
 export interface ImageInputs {
   readonly runtimes: Readonly<Record<Architecture["name"], Runtime>>;
-  readonly strip: Strip;
   /** Node and the libraries, of both architectures. */
   readonly components: readonly Component[];
   /** koffi's native parts, of both. */
@@ -64,7 +61,6 @@ export async function fetchInputs(paths: InputPaths, log: (line: string) => void
   const both = await Promise.all([runtimeFor(AMD64), runtimeFor(ARM64)]);
   return {
     runtimes: { amd64: both[0], arm64: both[1] },
-    strip,
     components: [...debianComponents(locked, tools), ...both.map((runtime) => runtime.nodeComponent)],
     nativeComponents: both.map((runtime) => runtime.nativeComponent),
   };
@@ -88,8 +84,7 @@ async function openRuntime(
   const nativePath = `linux_${nodeName}/koffi.node`;
   const nativeFiles = await readNpmPackage(nativePackage, kept, (path) => path === nativePath);
 
-  const publishedNode = bytesAt(nodeFiles, NODE);
-  const node = await strip(cutIcuData(publishedNode).program);
+  const node = await strip(cutIcuData(bytesAt(nodeFiles, NODE)).program);
   const native = await strip(bytesAt(nativeFiles, nativePath));
   const libraries = librariesOf([node, native], packages, architecture);
   const licence = new TextDecoder().decode(bytesAt(nodeFiles, NODE_LICENCE));
@@ -97,7 +92,6 @@ async function openRuntime(
   return {
     tree: joined(treeOf({ [NODE]: fileOf(node, true) }), libraries),
     native,
-    publishedNode,
     nodeComponent: nodeComponent(nodePackage, licence),
     nativeComponent: nativeComponent(nativePackage, koffi),
   };

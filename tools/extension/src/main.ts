@@ -1,16 +1,16 @@
 /** `npm run extension`. Exit codes: 0 built, 1 not built, 2 wrong arguments. */
 import { join, resolve } from "node:path";
 import { BundleError } from "@lifeline/bundle";
-import { type Arguments, readArguments, USAGE } from "./arguments.ts";
+import { runTool } from "@lifeline/harness";
+import { type Arguments, readArguments } from "./arguments.ts";
 import { LOCK_FILE } from "./debian/lock.ts";
 import { buildExtension, type ExtensionResult, type ExtensionVariant, INSTALLED_VARIANT } from "./extension.ts";
-import { ExtensionError } from "./extension-error.ts";
+import { exitCodeOf } from "./extension-error.ts";
 import { fetchInputs, updateLock } from "./image-inputs.ts";
 import { buildImages, type ImageResult } from "./images.ts";
 import { maintenanceVariant } from "./maintenance.ts";
 import { readRelease } from "./release.ts";
 import { squashfsBytes } from "./squashfs.ts";
-import { measureSteps } from "./steps.ts";
 import type { Tree } from "./tree.ts";
 
 const root = resolve(import.meta.dirname, "../../..");
@@ -27,26 +27,13 @@ async function measured(rootfs: Tree): Promise<number | undefined> {
   return bytes;
 }
 
-async function main(args: readonly string[]): Promise<void> {
-  const { help, json, images, maintenance, steps, out, updateLock: renews } = readArguments(args);
-  if (help) {
-    process.stdout.write(USAGE);
-    return;
-  }
+async function build({ json, images, maintenance, out, updateLock: renews }: Arguments): Promise<number> {
   const { variant, defaultDirectory } = variantOf(maintenance);
   if (maintenance !== undefined) guardSecret();
   const paths = { root, cacheDirectory: join(root, ".lifeline/extension"), lockFile: LOCK_FILE };
   if (renews)
     for (const { name, architecture, version } of await updateLock(paths)) log(`${name}:${architecture} ${version}`);
   const inputs = await fetchInputs(paths, log);
-  if (steps) {
-    const sizes = await measureSteps(inputs);
-    if (json) print(sizes);
-    else
-      for (const { step, squashfsBytes, bundleBytes } of sizes)
-        process.stdout.write(`${mb(squashfsBytes)}, bundle ${mb(bundleBytes)}: ${step}\n`);
-    return;
-  }
   const context = { root, inputs, release: await readRelease(root, process.env), log };
   const directory = resolve(out ?? join(root, defaultDirectory));
   const extension = await buildExtension(context, variant, directory, measured);
@@ -54,6 +41,7 @@ async function main(args: readonly string[]): Promise<void> {
   const built = images ? await buildImages(context, imageDirectory) : {};
   if (json) print(images ? { ...extension, images: built } : extension);
   else process.stdout.write(text(extension, built, directory));
+  return 0;
 }
 
 /** The variant, and the directory it goes to without --out. */
@@ -81,10 +69,12 @@ function text(extension: ExtensionResult, images: Readonly<Record<string, ImageR
   return [...sizes, `index: ${extension.index} in ${directory}/oci`, ...others, ""].join("\n");
 }
 
-try {
-  await main(process.argv.slice(2));
-} catch (error) {
-  if (!(error instanceof ExtensionError || error instanceof BundleError)) throw error;
-  process.stderr.write(`npm run extension: ${error.message}\n`);
-  process.exitCode = error.code === "usage" ? 2 : 1;
-}
+process.exitCode = await runTool(
+  {
+    name: "npm run extension",
+    read: readArguments,
+    run: build,
+    exitCodeOf: (error) => exitCodeOf(error) ?? (error instanceof BundleError ? 1 : undefined),
+  },
+  process.argv.slice(2),
+);

@@ -6,11 +6,12 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { runTool } from "@lifeline/harness";
 import { guardProcess, pause, systemClock } from "@lifeline/measure";
-import { ExtensionError } from "../extension-error.ts";
+import { exitCodeOf } from "../extension-error.ts";
 import { readLayer } from "../oci-layout.ts";
 import { validateExtension } from "../validate/validate-extension.ts";
-import { type Arguments, readArguments, USAGE } from "./arguments.ts";
+import { type Arguments, readArguments } from "./arguments.ts";
 import { removeCgroups } from "./cgroups.ts";
 import { type Check, checkLine } from "./check.ts";
 import { obstacles } from "./machine.ts";
@@ -91,27 +92,19 @@ async function runInside(given: Arguments, directory: string): Promise<number> {
   return checks.length > 0 && checks.every(({ isRight }) => isRight) ? 0 : 1;
 }
 
-async function main(args: readonly string[]): Promise<number> {
-  const given = readArguments(args);
-  if (given.help) {
-    process.stdout.write(USAGE);
-    return 0;
-  }
+async function verify(given: Arguments): Promise<number> {
   if (given.inside !== undefined) return runInside(given, given.inside);
   if (!(await validate(given))) return 1;
   const reasons = obstacles(given.architectures);
-  if (reasons.length === 0) return enter(args);
+  if (reasons.length === 0) return enter(process.argv.slice(2));
   const isCi = process.env["CI"] === "true";
   log(`${isCi ? "cannot run" : "not run"} here: ${reasons.join("; ")}`);
   return isCi ? 1 : 0;
 }
 
-try {
-  process.exitCode = await main(process.argv.slice(2));
-} catch (error) {
-  if (!(error instanceof ExtensionError)) throw error;
-  process.stderr.write(`npm run extension:verify: ${error.message}\n`);
-  process.exitCode = error.code === "usage" ? 2 : 1;
-}
+process.exitCode = await runTool(
+  { name: "npm run extension:verify", read: readArguments, run: verify, exitCodeOf },
+  process.argv.slice(2),
+);
 // The first process of its namespaces does not wait for what it started: the kernel ends that.
 if (process.pid === 1) process.exit();

@@ -122,10 +122,10 @@ describe("before anything runs", () => {
   );
 
   it.each([
-    [["--settle", "0"], "--settle: got '0', want an integer from 1 to 600"],
-    [["--wait", "1.5"], "--wait: got '1.5', want an integer from 1 to 600"],
-    [["--zstd-level", "40"], "--zstd-level: got '40', want an integer from 1 to 22"],
-    [["--profile", "v1.9"], "--profile: got 'v1.9', want one of v1.12, v1.14, all"],
+    [["--settle", "0"], "--settle: got 0, want an integer from 1 to 600 seconds"],
+    [["--wait", "1.5"], '--wait: got "1.5", want an integer from 1 to 600 seconds'],
+    [["--zstd-level", "40"], "--zstd-level: got 40, want an integer from 1 to 22"],
+    [["--profile", "v1.9"], '--profile: got "v1.9", want one of v1.12, v1.14, all'],
     [["--for-ever"], "--for-ever"],
   ])(
     "%s is refused",
