@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type Collector, type Config, startCollector } from "@lifeline/collector";
 import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
 import { type ChannelCredentials, channelCredentials, createRpcClient, RpcError, tlsCredentials } from "@lifeline/rpc";
-import { encodeReport, enrolPb, reportPb } from "@lifeline/wire";
+import { encodeReport, enrolPb, NO_SELF_METRICS, reportPb } from "@lifeline/wire";
 import { pino } from "pino";
 
 /** How often metrics are read until they are as expected, and for how long, ms: only a failure reaches the limit. */
@@ -51,26 +51,13 @@ export async function bringReport({ grpcPort }: Collector, nodeId: string, clock
   const node = { nodeId, bootId, agentVersion: "1", hostname: nodeId };
   await call.send({ message: { case: "hello", value: { ...node, roles: [2], ipVersions: [4] } } });
   const sealedAtMs = Math.round(clock.wallMs());
-  const report = encodeReport({ sealedAtMs, windows: [], selfMetrics: SELF_METRICS });
+  const report = encodeReport({ sealedAtMs, windows: [], selfMetrics: NO_SELF_METRICS });
   await call.send({
     message: { case: "report", value: { bootId, sequence: 1n, report, sentUnixMs: BigInt(sealedAtMs) } },
   });
   for await (const { message } of call.responses) if (message.case === "ack") break;
   client.close();
 }
-
-const SELF_METRICS = {
-  rssBytes: 1,
-  cpuUs: 1,
-  uptimeMs: 1,
-  eventLoopMaxDelayNs: 1,
-  spoolBytes: 0,
-  spoolReports: 0,
-  spoolDroppedReports: 0,
-  spoolMemoryReports: 0,
-  missedTicks: 0,
-  refusedReports: 0,
-};
 
 /** Tries to enrol with an invalid token. Resolves when the collector has refused it. */
 export async function failToEnrol({ grpcPort }: Collector, dataDir: string): Promise<void> {

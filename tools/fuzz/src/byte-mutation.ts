@@ -5,39 +5,11 @@ import { between, pick, type Random } from "@lifeline/harness";
  * What decoders trip over: ends of number ranges in both byte orders, magics, tags of lengths that lie, breaks of
  * UTF-8.
  */
-const TOKENS: readonly Uint8Array[] = [
-  "00",
-  "ff",
-  "7f",
-  "80",
-  "ffff",
-  "7fff",
-  "8000",
-  "ffffffff",
-  "7fffffff",
-  "80000000",
-  "ffffffffffffffff",
-  "ffffffffffffff1f",
-  "0000000000002000",
-  "ffffffffffffffffff01",
-  "80808080808080808080",
-  "ffffffff0f",
-  "0a00",
-  "0aff",
-  "12ffffffff0f",
-  "c0c0",
-  "c00c",
-  "4c4c5331",
-  "3080",
-  "3082ffff",
-  "308400ffffff",
-  "c3",
-  "eda080",
-  "f4908080",
-  "efbbbf",
-  "0a",
-  "09",
-].map((hex) => Buffer.from(hex, "hex"));
+const TOKENS: readonly Uint8Array[] =
+  `00 ff 7f 80 ffff 7fff 8000 ffffffff 7fffffff 80000000 ffffffffffffffff ffffffffffffff1f 0000000000002000 ffffffffffffffffff01 80808080808080808080 ffffffff0f 0a00 0aff
+  12ffffffff0f c0c0 c00c 4c4c5331 3080 3082ffff 308400ffffff c3 eda080 f4908080 efbbbf 0a 09`
+    .split(/\s+/)
+    .map((hex) => Buffer.from(hex, "hex"));
 
 /** Random bytes, some of them tokens; mostly short, now and then up to `mostBytes`. */
 export function drawBytes(random: Random, mostBytes: number): Uint8Array {

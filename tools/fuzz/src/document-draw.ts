@@ -4,111 +4,25 @@ import { mutateBytes } from "./byte-mutation.ts";
 
 /** What may stand in a document instead of what should. */
 const VALUES: readonly unknown[] = [
-  ...[
-    null,
-    true,
-    false,
-    0,
-    -1,
-    1,
-    1.5,
-    65_535,
-    65_536,
-    2 ** 31,
-    2 ** 53,
-    1e308,
-    "",
-    " ",
-    "a",
-    "true",
-    "1",
-    "~",
-    "x\0y",
-  ],
-  ...["a\nb", "*.example.com", "h.example:443", "[::1]:9470", "127.0.0.1:0", "https://h.example", "http://u:p@h:1/?q"],
+  ...[null, true, false, 0, -1, 1, 1.5, 65_535, 65_536, 2 ** 31, 2 ** 53, 1e308, "", " ", "x\0y", "a\nb"],
+  ..."a true 1 ~ *.example.com h.example:443 [::1]:9470 127.0.0.1:0 https://h.example http://u:p@h:1/?q".split(" "),
   ...["::1", "10.0.0.1", "v1.14", "GET", "tcp", "public", "__proto__", "é", "x".repeat(254), "x".repeat(5_000)],
   ...[[], {}, [[]], [{}], { a: 1 }, { __proto__: 1 }],
 ];
 
 /** Keys with a meaning in YAML or in JavaScript, and keys without one. */
-const KEYS = [
-  "a",
-  "",
-  "<<",
-  "__proto__",
-  "constructor",
-  "toString",
-  "length",
-  "0",
-  "id",
-  "kind",
-  "tls",
-  "port",
-] as const;
+const KEYS = ["", ..."a << __proto__ constructor toString length 0 id kind tls port".split(" ")] as const;
 
 /** Pieces of YAML. */
 const PIECES = [
-  ..."{ } [ ] : , - ? | > & * ! % @ ` # ' \" \\ ~ =".split(" "),
-  ...[
-    "\n",
-    "\n\n",
-    "  ",
-    "\t",
-    "\r\n",
-    "\r",
-    " ",
-    "\0",
-    "\ufeff",
-    "\u2028",
-    "\ud7ff",
-    "---\n",
-    "...\n",
-    "--- ",
-    "? ",
-    "- ",
-  ],
-  ...[
-    ": ",
-    "&a ",
-    "*a",
-    "*a\n",
-    "<<: *a\n",
-    "&a [*a]",
-    "!!binary ",
-    "!!set ",
-    "!!omap ",
-    "!!timestamp ",
-    "!own ",
-    "!<tag:x> ",
-  ],
-  ...[
-    "%YAML 1.1\n",
-    "%YAML 9.9\n",
-    "%TAG ! tag:x:\n",
-    "|+2\n",
-    ">-\n",
-    "0x",
-    "0o7",
-    "1e999",
-    ".inf",
-    ".nan",
-    "null",
-    "yes",
-  ],
-  ...[
-    "a: ",
-    "a: 1\n",
-    "b: &a\n",
-    "__proto__: ",
-    "'",
-    '"\\u',
-    '"\\x0"',
-    "{a: {a: ",
-    "[[[[",
-    "]]]]",
-    "- - - - ",
-    "? ? ? ",
-  ],
+  ..."{ } [ ] : , - ? | > & * ! % @ ` # ' \" \\ ~ = 0x 0o7 1e999 .inf .nan null yes [[[[ ]]]] *a".split(" "),
+  // Kept apart by a character that means nothing in YAML, because these hold blanks.
+  ..."  ¦ ¦--- ¦? ¦- ¦: ¦&a ¦&a [*a]¦!!binary ¦!!set ¦!!omap ¦!!timestamp ¦!own ¦!<tag:x> ¦a: ".split("¦"),
+  ...'__proto__: ¦"\\u¦"\\x0"¦{a: {a: ¦- - - - ¦? ? ? '.split("¦"),
+  ..."\n \n\n \t \r\n \r \0 \ufeff \u2028 \ud7ff ---\n ...\n *a\n %YAML¦1.1\n %YAML¦9.9\n |+2\n >-\n a:¦1\n"
+    .split(" ")
+    .map((piece) => piece.replace("¦", " ")),
+  ...["%TAG ! tag:x:\n", "<<: *a\n", "b: &a\n"],
 ] as const;
 
 /** Largest document that is made of pieces, and how deep the deepest nests. */

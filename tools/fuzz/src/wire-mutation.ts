@@ -6,7 +6,7 @@ import { between, pick, type Random } from "@lifeline/harness";
 import { joined, mutateBytes } from "./byte-mutation.ts";
 
 /** One field as it stands: its tag, and what follows. */
-interface WireField {
+export interface WireField {
   readonly number: number;
   /** 0 varint, 1 eight bytes, 2 length and bytes, 5 four bytes (protobuf.dev/programming-guides/encoding). */
   readonly wireType: number;
@@ -79,7 +79,7 @@ function lying(random: Random, fields: readonly WireField[], at: number): Uint8A
 }
 
 /** The fields of a message; undefined when the bytes are not a message. */
-function fieldsOf(bytes: Uint8Array): readonly WireField[] | undefined {
+export function fieldsOf(bytes: Uint8Array): readonly WireField[] | undefined {
   const fields: WireField[] = [];
   for (let at = 0; at < bytes.length; ) {
     const tag = readVarint(bytes, at);
@@ -121,7 +121,8 @@ function readVarint(bytes: Uint8Array, start: number): { value: number; end: num
   return undefined;
 }
 
-function encoded(fields: readonly WireField[]): Uint8Array {
+/** The message of these fields. */
+export function encoded(fields: readonly WireField[]): Uint8Array {
   const pieces = fields.flatMap(({ number, wireType, body }) => {
     const tag = varint(BigInt(number * 8 + wireType));
     return wireType === 2 ? [tag, varint(BigInt(body.length)), body] : [tag, body];

@@ -18,6 +18,7 @@ import { joined } from "../byte-mutation.ts";
 import { type Decoder, law, lawSame } from "../decoder.ts";
 import { drawEncoding } from "../message-course.ts";
 import { messageGrowth } from "../message-growth.ts";
+import { encoded, fieldsOf } from "../wire-mutation.ts";
 
 const START_MS = Date.UTC(2026, 10, 20, 9);
 const TARGET = "machine-api|tcp|omni.example:8090|ipv4";
@@ -180,6 +181,8 @@ export const reportDecoder: Decoder = {
   growth: messageGrowth(reportPb.ReportSchema, VALID, decodeReport),
 };
 
+/** Number of the field. */
+const WINDOWS = reportPb.ReportSchema.field.windows.number;
 const windowSchema = messageOf("windows");
 const VALID_WINDOWS = VALID.flatMap((bytes) => windowsOf(bytes));
 /** A report of two targets and no window yet. */
@@ -198,25 +201,8 @@ function windowsOf(report: Uint8Array): Uint8Array[] {
   law(decoded.ok, "a valid report decodes");
   return decoded.value.windows.map((window) => {
     const alone = encodeReport({ sealedAtMs: 0, windows: [window], selfMetrics: SELF_METRICS });
-    return fieldBody(alone, 3);
+    return fieldsOf(alone)?.find(({ number }) => number === WINDOWS)?.body ?? new Uint8Array();
   });
-}
-
-/** The first field of that number with a length, in an encoding of such fields and varints. */
-function fieldBody(message: Uint8Array, number: number): Uint8Array {
-  const bytes = Buffer.from(message);
-  for (let at = 0; at < bytes.length; ) {
-    const tag = bytes[at] ?? 0;
-    let end = at + 1;
-    let value = 0;
-    for (let shift = 0; ; shift += 7, end += 1) {
-      value += ((bytes[end] ?? 0) & 0x7f) * 2 ** shift;
-      if ((bytes[end] ?? 0) < 0x80) break;
-    }
-    at = (tag & 7) === 2 ? end + 1 + value : end + 1;
-    if (tag === number * 8 + 2) return bytes.subarray(end + 1, at);
-  }
-  return new Uint8Array();
 }
 
 /** decodeReport, of one window in a sound report: what is changed is all in the window. */
@@ -228,10 +214,5 @@ export const windowDecoder: Decoder = {
 };
 
 function inReport(window: Uint8Array): Uint8Array {
-  return joined(ENVELOPE, Uint8Array.of(0x1a), lengthOf(window.length), window);
-}
-
-/** A length as a varint of five bytes, which any reader takes. */
-function lengthOf(length: number): Uint8Array {
-  return Uint8Array.from([0, 7, 14, 21, 28], (shift, at) => ((length / 2 ** shift) & 0x7f) | (at < 4 ? 0x80 : 0));
+  return joined(ENVELOPE, encoded([{ number: WINDOWS, wireType: 2, body: window }]));
 }
