@@ -162,7 +162,6 @@ function controlOf(services: Services) {
           return services.setMode(client, service, mode, names);
         },
       },
-      "/quiet": { expected: "{}", run: () => services.quiet() },
     },
   };
 }

@@ -1,6 +1,5 @@
 import { spawn } from "node:child_process";
 import { readdirSync, readlinkSync } from "node:fs";
-import { createConnection } from "node:net";
 import { fileURLToPath } from "node:url";
 import { NS_PER_MS, pause, systemClock } from "@lifeline/measure";
 import pino from "pino";
@@ -8,7 +7,6 @@ import { afterAll, describe, expect, it } from "vitest";
 import { TUNNEL_OMNI_ADDRESS } from "./address-plan.ts";
 import { createFleetNet, type FleetNet } from "./fleet-net.ts";
 import type { Host } from "./host.ts";
-import { openRelay } from "./host-relay.ts";
 import { canRunFleet, isInstalled } from "./obstacle.ts";
 import type { PathFaultSpec } from "./path-fault.ts";
 import { connect, ECHO_PORT, heard, send, startEcho } from "./testing/talk.ts";
@@ -113,16 +111,6 @@ describe.skipIf(able !== true)(`hosts${why}`, () => {
     expect(await send(node, { host: v6 })).toEqual(noErrors(5));
     // No process listens there, so the collector's own kernel refuses.
     expect(await connect(node, net.collector.management)).toMatchObject({ answer: "ECONNREFUSED" });
-  });
-
-  it("is reached by its creator through a socket file", async () => {
-    const relay = await openRelay(stage().omni, ECHO_PORT, "::1");
-    const socket = createConnection({ path: relay.path });
-    socket.write("anything");
-    let text = "";
-    for await (const chunk of socket) text += String(chunk);
-    expect(text).toBe("omni");
-    await relay.close();
   });
 
   it("accepts rules of its own: a reflector shares the SideroLink port, a witness counts WireGuard packets", async () => {

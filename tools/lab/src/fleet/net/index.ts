@@ -3,7 +3,6 @@ export { type Capture, type CapturedPacket, captureOf } from "./capture.ts";
 export { createFleetNet, defaultNodeFiles, type FleetNet, type FleetNode } from "./fleet-net.ts";
 export { type Host, openHost } from "./host.ts";
 export type { HostProcess } from "./host-process.ts";
-export type { Relay } from "./host-relay.ts";
 export type { NetFault, TunnelFault } from "./net-fault.ts";
 export { canRunFleet } from "./obstacle.ts";
 export type { PathFaultSpec, Refusal, Traffic } from "./path-fault.ts";
