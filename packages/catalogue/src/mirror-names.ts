@@ -6,7 +6,7 @@ import { type Problem, refuseProblems, shownValue } from "./error.ts";
 import { nearest } from "./nearest.ts";
 import type { Place } from "./requirement.ts";
 
-/** A host is suggested where at most a third of its characters differ: two swapped ones of `ghcr.io` are two of seven. */
+/** A host is suggested where at most a third of its characters differ: two swapped of `ghcr.io` are two of seven. */
 const CLOSE_SHARE = 1 / 3;
 
 /**

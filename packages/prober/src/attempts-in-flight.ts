@@ -1,6 +1,6 @@
 /**
- * Attempts in flight, bounded for each target and in all (S2). An attempt that is silent at its threshold is watched for
- * a late answer. It then counts against bounds of its own, so that it holds up no tick.
+ * Attempts in flight, bounded for each target and in all (S2). An attempt that is silent at its threshold is watched
+ * for a late answer. It then counts against bounds of its own, so that it holds up no tick.
  */
 
 /**
