@@ -4,7 +4,7 @@
  * 1. Reading never throws and never loops: a question's name has no compression pointer.
  * 2. Every TTL is 0, so that a mode takes effect at the next question.
  */
-import { isIPv6 } from "node:net";
+import ipaddr from "ipaddr.js";
 import { sameName } from "./mode-table.ts";
 import type { ServiceMode } from "./modes.ts";
 import { addressesOf, type Zone } from "./zone.ts";
@@ -128,16 +128,7 @@ function encodeRecord(address: string): Buffer {
 
 /** An IP literal as its 4 or 16 bytes. */
 export function addressBytes(address: string): Buffer {
-  if (!isIPv6(address)) return Buffer.from(address.split(".").map(Number));
-  // An embedded IPv4 tail becomes two groups, then `::` becomes the zeros it stands for.
-  const hex = address.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_, a, b, c, d) =>
-    [Number(a) * 256 + Number(b), Number(c) * 256 + Number(d)].map((group) => group.toString(16)).join(":"),
-  );
-  const [head = "", tail] = hex.split("::");
-  const groups = (text: string | undefined) => (text ? text.split(":") : []);
-  const zeros = tail === undefined ? 0 : 8 - groups(head).length - groups(tail).length;
-  const all = [...groups(head), ...Array<string>(zeros).fill("0"), ...groups(tail)];
-  return Buffer.from(all.map((group) => group.padStart(4, "0")).join(""), "hex");
+  return Buffer.from(ipaddr.parse(address).toByteArray());
 }
 
 function garbage(question: DnsQuestion): Buffer {
