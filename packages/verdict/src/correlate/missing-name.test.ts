@@ -1,7 +1,17 @@
 import type { Place, Service } from "@lifeline/catalogue";
+import type { Evidence, ProbeOptions } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
 import type { Entry } from "../entry.ts";
-import { entryOf, lookbackOf, requirementOf, TCP, targetOf } from "../testing/judgement-fixture.ts";
+import {
+  DNS,
+  entryOf,
+  lookbackOf,
+  NOW_MS,
+  rememberedOf,
+  requirementOf,
+  TCP,
+  targetOf,
+} from "../testing/judgement-fixture.ts";
 import { withMissingName } from "./missing-name.ts";
 
 const missing = (place: Place, host = "omin.test") =>
@@ -44,6 +54,30 @@ describe("a name that does not exist", () => {
     expect(found).toMatchObject({ verdict: "unmet", cause: "dns-nxdomain" });
     expect(found.nextStep).toMatch(step);
     expect(found.nextStep).not.toMatch(/public names/);
+  });
+
+  describe("where two resolvers are asked for it", () => {
+    const asked = (host: string, evidence: Evidence, options: ProbeOptions = { ...DNS, query: "omin.test" } as never) =>
+      entryOf(targetOf(options, { host, port: 53 }), { own: { seen: rememberedOf("answered", NOW_MS, evidence) } });
+    const denying = asked("192.0.2.1", { code: "NXDOMAIN" });
+    const knowing = asked("192.0.2.2", { answers: ["192.0.2.9"] });
+    const entry = missing(service("api"));
+
+    it("names the one that denies it and the one that knows it", () => {
+      const { evidence, nextStep } = withMissingName(entry, [entry, denying, knowing]);
+      expect(evidence).toBe(
+        "omin.test does not exist. The resolver 192.0.2.1:53 denies it, and the resolver 192.0.2.2:53 knows it. Seen.",
+      );
+      expect(nextStep).toMatch(/^Owner of the resolver 192\.0\.2\.1:53: let it know omin\.test/);
+    });
+
+    it.each<[string, Entry[]]>([
+      ["both deny it", [denying, asked("192.0.2.2", { code: "NXDOMAIN" })]],
+      ["the other knows another name", [denying, asked("192.0.2.2", { answers: ["192.0.2.9"] }, DNS)]],
+      ["the other fails", [denying, { ...knowing, verdict: "unmet" }]],
+    ])("doubts the spelling where %s", (_, resolvers) => {
+      expect(withMissingName(entry, [entry, ...resolvers]).nextStep).toMatch(/check the spelling/);
+    });
   });
 
   it("that a public host redirects to is not looked for in airGapped.mirrors", () => {

@@ -1,6 +1,6 @@
 /** A name that does not exist, while its resolver answers. */
 import type { Service } from "@lifeline/catalogue";
-import { literalFamily } from "@lifeline/measure";
+import { literalFamily, recordTypeOf, targetPlace } from "@lifeline/measure";
 import { type Entry, isFailing } from "../entry.ts";
 import { hasResolved } from "./missing-address.ts";
 
@@ -37,10 +37,28 @@ export function withMissingName(entry: Entry, entries: readonly Entry[]): Entry 
   if (names.length >= NAMES_MIN && !peers.some(isKnown)) return withSuspectedResolver(entry, missing, names.length);
   const known = entries.find((other) => isKnown(other) && other.target.host !== host);
   const others = known === undefined ? "" : `; other names do, such as ${known.target.host}`;
-  const evidence = `${host} does not exist${others}. ${entry.evidence}`;
+  const evidence = `${host} does not exist${others}. ${disputeOf(entry, entries)?.evidence ?? ""}${entry.evidence}`;
   const first = missing.find((other) => other.target.host === host) ?? entry;
   const followsFrom = first.target.id === entry.target.id ? undefined : first.target.id;
-  return { ...entry, evidence, nextStep: spellingStep(entry), followsFrom };
+  const nextStep = disputeOf(entry, entries)?.nextStep ?? spellingStep(entry);
+  return { ...entry, evidence, nextStep, followsFrom };
+}
+
+/** Resolvers of the node that disagree about the name: a client believes the first that answers. */
+function disputeOf({ target: { host, family } }: Entry, entries: readonly Entry[]) {
+  const type = recordTypeOf(family);
+  const queried = entries.filter(
+    ({ verdict, target: { options } }) =>
+      verdict === "met" && options.probe === "dns" && options.query === host && options.type === type,
+  );
+  const denying = queried.find(({ own }) => own.seen?.evidence.code === "NXDOMAIN");
+  const knowing = queried.find(({ own }) => own.seen?.evidence.answers !== undefined);
+  if (denying === undefined || knowing === undefined) return undefined;
+  const [denies, knows] = [denying, knowing].map(({ target }) => targetPlace(target));
+  return {
+    evidence: `The resolver ${denies} denies it, and the resolver ${knows} knows it. `,
+    nextStep: `Owner of the resolver ${denies}: let it know ${host}, as ${knows} does; node owner: or name only resolvers that do.`,
+  };
 }
 
 function withSuspectedResolver(entry: Entry, missing: readonly Entry[], nameCount: number): Entry {

@@ -94,6 +94,22 @@ describe("the resolver that is asked for such a name", () => {
     expect(isNameFault(found)).toBe(true);
   });
 
+  describe("beside another resolver", () => {
+    const silent = (host: string) =>
+      failing({ cause: "timeout", own: { reason: "timeout" } }, targetOf(DNS, { host, port: 53 }));
+    const denying = failing({ own: { reason: "answer-servfail" } }, targetOf(DNS, { host: "192.0.2.54", port: 53 }));
+
+    it("is dead by itself where it is silent and the other answers", () => {
+      const entry = silent("192.0.2.53");
+      expect(fault(entry, name, known, denying)).toBe(entry);
+      expect(fault(denying, name, known, entry)).toMatchObject({ verdict: "degraded", followsFrom: name.target.id });
+    });
+
+    it("is degraded where both are silent", () => {
+      expect(fault(silent("192.0.2.53"), name, known, silent("192.0.2.54")).verdict).toBe("degraded");
+    });
+  });
+
   it.each<[string, Entry, Entry[]]>([
     ["no other name resolves", resolver(), [name]],
     [

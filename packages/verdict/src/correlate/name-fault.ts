@@ -50,6 +50,7 @@ function publicRoot(entry: Entry, entries: readonly Entry[]): Entry | undefined 
 function withQueriedName(entry: Entry, entries: readonly Entry[]): Entry {
   const { options } = entry.target;
   if (options.probe !== "dns" || entry.verdict !== "unmet" || !QUERY_CAUSES.includes(entry.cause)) return entry;
+  if (entry.cause === "timeout" && hasOtherThatAnswers(entry, entries)) return entry;
   const name = options.query;
   const unresolved = entries.find(
     (other) => other.target.host === name && isUnresolved(other) && isSameFamily(other, entry),
@@ -59,6 +60,24 @@ function withQueriedName(entry: Entry, entries: readonly Entry[]): Entry {
   const evidence = `The fault is that of ${name}: other names resolve, such as ${known.target.host}. ${entry.evidence}`;
   const nextStep = nameStep(name, false);
   return { ...entry, verdict: "degraded", evidence, nextStep, followsFrom: unresolved?.target.id };
+}
+
+/**
+ * Whether another resolver was asked for the name and did not stay silent. It may have resolved the other names, so the
+ * silence of this one is its own.
+ */
+function hasOtherThatAnswers({ target, own }: Entry, entries: readonly Entry[]): boolean {
+  const { options } = target;
+  return entries.some(
+    ({ target: other, own: others }) =>
+      other.options.probe === "dns" &&
+      options.probe === "dns" &&
+      other.options.query === options.query &&
+      other.host !== target.host &&
+      others.basis !== "no-data" &&
+      others.basis !== "no-attempt" &&
+      others.reason !== own.reason,
+  );
 }
 
 /** A row of another name that was looked up successfully after the entry's name failed. */

@@ -132,7 +132,7 @@ describe("a proxy that cannot be used", () => {
   ])("may have another scheme after %s %j", (reason, evidence, through, did, scheme) => {
     const own = { reason, seen: rememberedOf(reason, NOW_MS, evidence) };
     const entry = entryOf(targetOf(TCP, { proxy: through }), { verdict: "unmet", cause: "proxy", own });
-    const judged = withProxyPath(entry, [entry]);
+    const judged = withProxyPath(entry, [entry, direct()]);
     expect(judged.evidence).toContain(`can be reached, and ${did}`);
     expect(judged.nextStep).toContain(scheme);
     expect(judged.nextStep).not.toMatch(/reachable/);

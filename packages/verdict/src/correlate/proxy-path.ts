@@ -82,6 +82,8 @@ export function withProxyPath(entry: Entry, entries: readonly Entry[]): Entry {
   const { proxy } = entry.target;
   if (proxy === undefined) return entry;
   if (isNotUnderstood(entry, entries)) return withUnsupportedKind(entry, proxy);
+  const faulty = withProxyFault(entry);
+  if (faulty !== entry) return faulty;
   const direct = entries.filter((other) => isDirectOf(other, entry));
   const name = proxyName(proxy);
   if (isFailing(entry) && direct.some(isAnswering)) {
@@ -93,7 +95,7 @@ export function withProxyPath(entry: Entry, entries: readonly Entry[]): Entry {
   if (isAnswering(entry) && direct.length > 0 && direct.every(isFailing)) {
     return { ...entry, evidence: `${entry.evidence} Only the path through the proxy ${name} is open.` };
   }
-  return withProxyFault(entry);
+  return entry;
 }
 
 function isDirectOf({ target: other }: Entry, { target }: Entry): boolean {

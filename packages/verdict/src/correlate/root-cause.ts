@@ -34,7 +34,7 @@ function rootOf(entry: Entry, entries: readonly Entry[], context: CorrelationCon
   const failing = entries.filter(
     (other) => isFailing(other) && !other.comparison && beganBefore(other, stateSinceMs(entry), entry.target.timeoutMs),
   );
-  const resolver = failing.find((other) => isResolverOf(other, entry));
+  const resolver = failing.find((other) => isResolverOf(other, entry) && !hasResolvedSince(other, entry, entries));
   if (resolver !== undefined) return resolver;
   const below = failing
     .filter((other) => isBelow(other, entry))
@@ -57,6 +57,27 @@ function isResolverOf(resolver: Entry, entry: Entry): boolean {
   if (!isUnanswered || entry.target.options.probe === "dns" || options.probe !== "dns") return false;
   if (isNameFault(resolver)) return false;
   return options.transport === "tcp" || options.type === recordTypeOf(entry.target.family);
+}
+
+/**
+ * Whether another name was looked up since the resolver fails over UDP, over which names are looked up: the node has
+ * another resolver that works, so this one explains nothing, nor does its TCP port.
+ */
+function hasResolvedSince(resolver: Entry, entry: Entry, entries: readonly Entry[]): boolean {
+  const dead = entries.find((other) => isSameEndpoint(other, resolver) && other.verdict === "unmet" && isByUdp(other));
+  const { host, family } = entry.target;
+  return entries.some(
+    ({ target, own: { resolvedAtMs } }) =>
+      target.host !== host &&
+      target.family === family &&
+      dead !== undefined &&
+      resolvedAtMs !== undefined &&
+      resolvedAtMs >= dead.onsetMs,
+  );
+}
+
+function isByUdp({ target: { options } }: Entry): boolean {
+  return options.probe === "dns" && options.transport === "udp";
 }
 
 /** The API of a server that hangs follows from its Machine API, which the tunnel follows from too. */
