@@ -64,6 +64,7 @@ const witness = fc.option(
     watchingSinceMs: fc.constant(0),
     reportedAtMs: fc.constant(NOW_MS),
     receivedAtMs: fc.integer({ min: NOW_MS - 60_000, max: NOW_MS }),
+    receivingSinceMs: fc.integer({ min: NOW_MS - 90_000, max: NOW_MS - 60_000 }),
     address: fc.constant("192.0.2.1"),
   }),
   { nil: undefined },
@@ -166,6 +167,7 @@ describe("laws of the judge", () => {
           watchingSinceMs: of.watchingSinceMs + ms,
           reportedAtMs: of.reportedAtMs + ms,
           receivedAtMs: of.receivedAtMs + ms,
+          receivingSinceMs: of.receivingSinceMs + ms,
         });
         const before = judge(ROWS, windows, seen === undefined ? {} : { witness: seen });
         const after = judge(

@@ -116,3 +116,14 @@ it("a hard outage is over with the next window that has two answers, although a 
   const said = replay(120, (second) => (second === 20 || (second >= 60 && second < 100) ? 1 : 0), 1, false);
   expect(said.filter(isBad).map(({ second }) => second)).toEqual(Array.from({ length: 40 }, (_, at) => at + 62));
 });
+
+it("losses that were tolerated stay so when older answers leave the lookback, until another one is lost", () => {
+  const agent = new Replay(1, false);
+  const lostAtS = [50, 52, 54, 56];
+  const everySecond = Array.from({ length: 60 }, (_, second) => second);
+  const everyFive = Array.from({ length: 10 }, (_, at) => 60 + 5 * at);
+  const verdictAt = (second: number, loss: number) => agent.attempt(loss, NOW_MS + second * 1_000).verdict;
+  const tolerated = [...everySecond, ...everyFive].map((second) => verdictAt(second, lostAtS.includes(second) ? 1 : 0));
+  expect(tolerated.slice(58)).toEqual(tolerated.slice(58).map(() => "met"));
+  expect([110, 111, 112].map((second) => verdictAt(second, second === 110 ? 1 : 0)).at(-1)).toBe("degraded");
+});

@@ -16,6 +16,8 @@ export interface WitnessView {
    * When the latest datagram of this node arrived, ms since the epoch; undefined: none did while the witness watched.
    */
   readonly receivedAtMs: number | undefined;
+  /** Since when they arrive without a pause of five seconds, ms since the epoch; undefined: none did. */
+  readonly receivingSinceMs: number | undefined;
   /** The node's source address as the witness sees it. */
   readonly address: string;
 }

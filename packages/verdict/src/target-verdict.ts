@@ -271,7 +271,7 @@ function working(
     onsetMs: flawlessSinceMs(streak, lookback),
   };
   const reason = degradedBy(judged, lookback, thresholds) ?? stillDegradedBy(judged.windows, previous);
-  if (reason === undefined || isOver(judged.windows, thresholds)) return met;
+  if (reason === undefined || isOver(judged.windows, thresholds) || wasMet(judged.windows, previous)) return met;
   const failing = judged.windows.filter((window) => flawedOf(window) > 0);
   return {
     ...met,
@@ -324,6 +324,15 @@ function stillDegradedBy(windows: readonly Window[], previous: PreviousVerdict |
   if (reason === undefined) return undefined;
   const { cause } = reasonFacts(reason);
   return previous.cause === cause || (previous.cause === "loss" && isSilence(reason)) ? reason : undefined;
+}
+
+/**
+ * Whether the target was met with all of its failures known. Good attempts that leave the lookback raise the ratio of
+ * the failures that stay. They are no news.
+ */
+function wasMet(windows: readonly Window[], previous: PreviousVerdict | undefined): boolean {
+  if (previous?.verdict !== "met" || previous.onsetMs === undefined) return false;
+  return (latestFlawed(windows, () => true)?.endedAtMs ?? 0) <= previous.onsetMs;
 }
 
 function latestFlawed(windows: readonly Window[], isWanted: (seen: Remembered) => boolean): Remembered | undefined {

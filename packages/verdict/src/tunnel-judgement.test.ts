@@ -46,7 +46,13 @@ function judge(samples: readonly Samples[], context: NodeContext = {}) {
 }
 
 const receivedAgo = (agoMs: number): NodeContext => ({
-  witness: { watchingSinceMs: 0, reportedAtMs: NOW_MS, receivedAtMs: NOW_MS - agoMs, address: "192.0.2.1" },
+  witness: {
+    watchingSinceMs: 0,
+    reportedAtMs: NOW_MS,
+    receivedAtMs: NOW_MS - agoMs,
+    receivingSinceMs: 0,
+    address: "192.0.2.1",
+  },
 });
 
 describe("a dead tunnel", () => {

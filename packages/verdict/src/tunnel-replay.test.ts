@@ -223,7 +223,13 @@ describe("the return path is blocked, without a witness", () => {
 
   it("is named where a witness receives the node", () => {
     const receiving = (nowMs: number): NodeContext => ({
-      witness: { watchingSinceMs: 0, reportedAtMs: nowMs, receivedAtMs: nowMs - 500, address: "192.0.2.1" },
+      witness: {
+        watchingSinceMs: 0,
+        reportedAtMs: nowMs,
+        receivedAtMs: nowMs - 500,
+        receivingSinceMs: 0,
+        address: "192.0.2.1",
+      },
     });
     const seen = replay(ROWS, between(FROM_MS, 90_000, udpDropped(FROM_MS)), 150_000, receiving);
     expect(roots(seen, FROM_MS + 6_000, 90_000)).toEqual(["port return-path-blocked"]);

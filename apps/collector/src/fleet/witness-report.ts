@@ -10,12 +10,21 @@ const WITNESS_ID_BYTES = 16;
 /** Longest age that is believed, ms: a week, beyond which nothing that is judged reaches. */
 const MAX_AGO_MS = 7 * 24 * 3_600_000;
 
+/** How long a source may pause and still be received without a break, ms: five reports, at one a second. */
+const PAUSE_MAX_MS = 5_000;
+
+/** When a witness last received from an address, and since when without a pause; ms since the epoch. */
+export interface Reception {
+  readonly atMs: number;
+  readonly sinceMs: number;
+}
+
 /** What a witness reported last. Times are ms since the epoch by the collector's clock. */
 export interface WitnessReport {
   readonly watchingSinceMs: number;
   readonly reportedAtMs: number;
-  /** Address → when the witness last received from it. */
-  readonly receivedAtMs: ReadonlyMap<string, number>;
+  /** By address. */
+  readonly received: ReadonlyMap<string, Reception>;
   /** Whether it had room for every source. */
   readonly isComplete: boolean;
 }
@@ -35,15 +44,25 @@ export function witnessProblem({ witnessId, watchedMs, sources }: witnessPb.Witn
     : `witness.sources[${at}]: got no address literal with a port, want such as 192.0.2.1 and 51820`;
 }
 
-/** Reads a report without a problem. It says how long ago, so that no clock but the collector's counts (M2). */
-export function readWitnessReport(request: witnessPb.WitnessRequest, nowMs: number): WitnessReport {
+/**
+ * Reads a report without a problem. It says how long ago, so that no clock but the collector's counts (M2). `previous`:
+ * that of the same witness.
+ */
+export function readWitnessReport(
+  request: witnessPb.WitnessRequest,
+  nowMs: number,
+  previous: WitnessReport | undefined,
+): WitnessReport {
   const { watchedMs, sources, droppedSources } = request;
-  const receivedAtMs = new Map<string, number>();
+  const received = new Map<string, Reception>();
   for (const { address: given, receivedAgoMs } of sources) {
     const address = canonicalAddress(given) ?? given;
     const atMs = nowMs - Math.min(Number(receivedAgoMs), MAX_AGO_MS);
-    receivedAtMs.set(address, Math.max(receivedAtMs.get(address) ?? 0, atMs));
+    if (atMs < (received.get(address)?.atMs ?? 0)) continue;
+    const before = previous?.received.get(address);
+    const isSame = before !== undefined && atMs - before.atMs <= PAUSE_MAX_MS;
+    received.set(address, { atMs, sinceMs: isSame ? before.sinceMs : atMs });
   }
   const isComplete = droppedSources === 0n;
-  return { watchingSinceMs: nowMs - Number(watchedMs), reportedAtMs: nowMs, receivedAtMs, isComplete };
+  return { watchingSinceMs: nowMs - Number(watchedMs), reportedAtMs: nowMs, received, isComplete };
 }

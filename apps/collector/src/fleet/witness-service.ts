@@ -13,7 +13,7 @@ export interface WitnessCounts extends WitnessTotals {
 
 interface WitnessServiceParts {
   readonly clock: Pick<Clock, "wallMs">;
-  readonly witnesses: Pick<Witnesses, "add" | "totals">;
+  readonly witnesses: Pick<Witnesses, "add" | "reportOf" | "totals">;
   /** A report was taken. */
   readonly onReport: () => void;
 }
@@ -40,7 +40,7 @@ export class WitnessReceiver {
     const problem = witnessProblem(request);
     if (problem !== undefined) this.#refuse(RpcStatus.INVALID_ARGUMENT, problem);
     const id = Buffer.from(request.witnessId).toString("hex");
-    if (!witnesses.add(id, readWitnessReport(request, clock.wallMs()))) {
+    if (!witnesses.add(id, readWitnessReport(request, clock.wallMs(), witnesses.reportOf(id)))) {
       this.#refuse(RpcStatus.RESOURCE_EXHAUSTED, `witness: got one more, want at most ${MAX_WITNESSES}`);
     }
     this.#reports += 1;

@@ -20,19 +20,23 @@ export function witnessView(
   return latest && { ...latest, watchingSinceMs: watchedSinceMs(reports, addresses, nowMs) };
 }
 
-type Reception = Pick<WitnessView, "reportedAtMs" | "receivedAtMs" | "address">;
+type NodeReception = Omit<WitnessView, "watchingSinceMs">;
 
 /** An incomplete report says nothing of a node that is missing in it (M4). */
-function receptionBy(report: WitnessReport, addresses: readonly string[]): Reception | undefined {
-  const { reportedAtMs, receivedAtMs, isComplete } = report;
-  const received = addresses.flatMap((address) => {
-    const atMs = receivedAtMs.get(address);
-    return atMs === undefined ? [] : [{ address, atMs }];
+function receptionBy(report: WitnessReport, addresses: readonly string[]): NodeReception | undefined {
+  const { reportedAtMs, received, isComplete } = report;
+  const own = addresses.flatMap((address) => {
+    const reception = received.get(address);
+    return reception === undefined ? [] : [{ address, ...reception }];
   });
-  const latest = received.sort((a, b) => b.atMs - a.atMs)[0];
-  if (latest !== undefined) return { reportedAtMs, receivedAtMs: latest.atMs, address: latest.address };
+  const latest = own.sort((a, b) => b.atMs - a.atMs)[0];
+  if (latest !== undefined) {
+    const { address, atMs, sinceMs } = latest;
+    return { reportedAtMs, receivedAtMs: atMs, receivingSinceMs: sinceMs, address };
+  }
   const [address] = addresses;
-  return isComplete && address !== undefined ? { reportedAtMs, receivedAtMs: undefined, address } : undefined;
+  if (!isComplete || address === undefined) return undefined;
+  return { reportedAtMs, receivedAtMs: undefined, receivingSinceMs: undefined, address };
 }
 
 /**
@@ -40,8 +44,8 @@ function receptionBy(report: WitnessReport, addresses: readonly string[]): Recep
  * from it. Now, where one of them has no fresh report, or had no room for this node.
  */
 function watchedSinceMs(reports: readonly WitnessReport[], addresses: readonly string[], nowMs: number): number {
-  const covers = ({ reportedAtMs, isComplete, receivedAtMs }: WitnessReport) =>
-    reportedAtMs >= nowMs - FRESH_MS && (isComplete || addresses.some((address) => receivedAtMs.has(address)));
+  const covers = ({ reportedAtMs, isComplete, received }: WitnessReport) =>
+    reportedAtMs >= nowMs - FRESH_MS && (isComplete || addresses.some((address) => received.has(address)));
   if (!reports.every(covers)) return nowMs;
   return Math.max(...reports.map(({ watchingSinceMs }) => watchingSinceMs));
 }

@@ -58,7 +58,25 @@ describe("a witness's view of a node", () => {
       watchingSinceMs: START_MS - 60_000 - 5_000,
       reportedAtMs: START_MS - 5_000,
       receivedAtMs: START_MS - 3_000 - 5_000,
+      receivingSinceMs: START_MS - 3_000 - 5_000,
     });
+  });
+
+  it("begins anew after a pause of more than five seconds", async () => {
+    const node = nodeAt("n1", ["192.0.2.1"]);
+    const { viewOf, report, clock } = witnessed([node]);
+    const sinceMs: unknown[] = [];
+    for (const [afterMs, agoMs] of [
+      [0, 0],
+      [5_000, 0],
+      [1_000, 1_000],
+      [5_001, 0],
+    ] as const) {
+      clock.advance(afterMs);
+      await report([["192.0.2.1", agoMs]]);
+      sinceMs.push((viewOf(node)?.receivingSinceMs ?? 0) - START_MS);
+    }
+    expect(sinceMs).toEqual([0, 0, 0, 11_001]);
   });
 
   it("is that it received nothing, if it had room for every source", async () => {

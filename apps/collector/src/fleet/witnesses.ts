@@ -70,13 +70,18 @@ export class Witnesses {
     return view && onClockOf(node, view, nowMs);
   }
 
+  /** The latest report of a witness. */
+  reportOf(witnessId: string): WitnessReport | undefined {
+    return this.#reports.get(witnessId);
+  }
+
   totals(): WitnessTotals {
     const nowMs = this.#parts.clock.wallMs();
     const reports = this.#current(nowMs);
     const hasReports = reports.length > 0;
     return {
       witnesses: reports.length,
-      sources: reports.reduce((sum, { receivedAtMs }) => sum + receivedAtMs.size, 0),
+      sources: reports.reduce((sum, { received }) => sum + received.size, 0),
       contested: hasReports ? this.#ownersAt(nowMs).contested : UNCONTESTED,
       lastReportMs: hasReports ? Math.max(...reports.map(({ reportedAtMs }) => reportedAtMs)) : undefined,
     };
@@ -110,10 +115,12 @@ function isGone(reportedAtMs: number, nowMs: number): boolean {
 
 function onClockOf(node: Node, view: WitnessView, wallMs: number): WitnessView {
   const behindMs = wallMs - nodeNowMs(node, wallMs);
+  const onClock = (atMs: number | undefined) => (atMs === undefined ? undefined : atMs - behindMs);
   return {
     ...view,
     watchingSinceMs: view.watchingSinceMs - behindMs,
     reportedAtMs: view.reportedAtMs - behindMs,
-    receivedAtMs: view.receivedAtMs === undefined ? undefined : view.receivedAtMs - behindMs,
+    receivedAtMs: onClock(view.receivedAtMs),
+    receivingSinceMs: onClock(view.receivingSinceMs),
   };
 }

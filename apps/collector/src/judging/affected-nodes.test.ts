@@ -14,7 +14,7 @@ function nodeOf(cause: Cause): Node {
 
 /** A fresh witness that has watched for long. */
 function view(receivedAtMs: number | undefined): WitnessView {
-  return { address: "192.0.2.1", watchingSinceMs: 0, reportedAtMs: NOW_MS, receivedAtMs };
+  return { address: "192.0.2.1", watchingSinceMs: 0, reportedAtMs: NOW_MS, receivedAtMs, receivingSinceMs: 0 };
 }
 
 it.each<[string, Cause, WitnessView | undefined, boolean]>([

@@ -55,6 +55,14 @@ const mtu = bad(MTU, "path-mtu", { host: "10.0.0.1" });
 
 /** A tunnel that is dead, with the fault of the Machine API where one is given. */
 const lost = at("in-tunnel", TCP, "timeout", { host: "fdae::1", ...reason("timeout") });
+/** Lost at times since long ago, last at that time. */
+const lossyAt = (atMs: number) =>
+  at("in-tunnel", TCP, "loss", {
+    host: "fdae::1",
+    verdict: "degraded",
+    onsetMs: 0,
+    own: { reason: "timeout", seen: rememberedOf("timeout", atMs) },
+  });
 const large = at("in-tunnel", closedPort(1_232), "path-mtu", { host: "fdae::1", ...reason("timeout") });
 const apiTcp = at("machine-api", TCP, "timeout", { host: "api.test" });
 const apiTls = at("machine-api", TLS, "tls-expired", { host: "api.test" });
@@ -212,6 +220,8 @@ describe("a fault of SideroLink follows from", () => {
       [at("machine-api", LINK, "not-joined", { verdict: "unknown" })],
       undefined,
     ],
+    ["the port, for losses of earlier outages and of this one", lossyAt(NOW_MS - 1_000), [port], port],
+    ["no port, for losses of earlier outages alone", lossyAt(0), [port], undefined],
     [
       "nothing that began later",
       at("in-tunnel", TCP, "timeout", { onsetMs: 0, ...reason("timeout") }),

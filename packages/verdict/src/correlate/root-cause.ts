@@ -32,7 +32,8 @@ function withClockRoot(entry: Entry, { clockRowId, node: { clockOffsetMs } }: Co
 
 function rootOf(entry: Entry, entries: readonly Entry[], context: CorrelationContext): Entry | undefined {
   const failing = entries.filter(
-    (other) => isFailing(other) && !other.comparison && beganBefore(other, stateSinceMs(entry), entry.target.timeoutMs),
+    (other) =>
+      isFailing(other) && !other.comparison && beganBefore(other, symptomSinceMs(entry), entry.target.timeoutMs),
   );
   const resolver = failing.find((other) => isResolverOf(other, entry) && !hasResolvedSince(other, entry, entries));
   if (resolver !== undefined) return resolver;
@@ -44,6 +45,17 @@ function rootOf(entry: Entry, entries: readonly Entry[], context: CorrelationCon
   const narrow = entry.own.reason === "handshake-timeout" && failing.find(({ cause }) => cause === "path-mtu");
   const root = narrow || timeRoot(entry, failing) || hungRoot(entry, failing);
   return root || tunnelRoot(entry, entries, failing, context);
+}
+
+/**
+ * When what fails now began, ms since the epoch. Losses of a target in the tunnel may be of several outages, of which
+ * the earlier are over: then it is what was lost last.
+ */
+function symptomSinceMs(entry: Entry): number {
+  const sinceMs = stateSinceMs(entry);
+  const run = entry.own.seen?.run;
+  if (!isAt(entry, "in-tunnel") || entry.verdict !== "degraded" || run?.outcomeClass !== "bad") return sinceMs;
+  return Math.max(sinceMs, run.stateStartedAtMs);
 }
 
 /**

@@ -91,6 +91,7 @@ const witnessed = (receivedAfterMs: number): NodeContext => ({
     watchingSinceMs: 0,
     reportedAtMs: NOW_MS,
     receivedAtMs: ONSET_MS + receivedAfterMs,
+    receivingSinceMs: ONSET_MS + receivedAfterMs,
     address: "192.0.2.1",
   },
 });
@@ -261,6 +262,24 @@ describe("a dead tunnel, while the Machine API answers", () => {
       /: that showed earlier in this outage\./,
       /the datagrams vanish/,
     ],
+    [
+      "blocked for one flow before, with STAMP all the time and a witness that now receives, as it does first",
+      [{ ...STAMP_ANSWERS, onsetMs: ONSET_MS - 1 }],
+      RECEIVED,
+      { cause: "forward-path-blocked", onsetMs: ONSET_MS },
+      "forward-path-blocked",
+      /STAMP reaches the same port .* but that showed earlier in this outage: a filter/,
+      /exempt it from payload inspection/,
+    ],
+    [
+      "blocked on the forward path before, where STAMP is the first to answer again",
+      [{ ...STAMP_ANSWERS, onsetMs: ONSET_MS + 5_000 }],
+      {},
+      { cause: "forward-path-blocked", onsetMs: ONSET_MS },
+      "forward-path-blocked",
+      /: that showed earlier in this outage\./,
+      /the datagrams vanish/,
+    ],
   ])("%s", (_, others, node, before, cause, evidence, nextStep) => {
     const found = after(port(), [api(), lost, ...others], node, before);
     expect(found).toMatchObject({ verdict: "unmet", cause, onsetMs: ONSET_MS });
@@ -271,10 +290,26 @@ describe("a dead tunnel, while the Machine API answers", () => {
     expect(found.nextStep).toMatch(nextStep);
   });
 
+  it.each<[string, Entry[], receivingForMs: number, Cause]>([
+    ["for three tries of the handshake", [], 15_000, "forward-path-blocked"],
+    ["for longer", [], 15_001, "return-path-blocked"],
+    ["for three tries of the handshake, with STAMP", [STAMP_ANSWERS], 15_000, "forward-path-blocked"],
+    ["for longer, with STAMP", [STAMP_ANSWERS], 15_001, "tunnel-stale"],
+    ["since before this outage", [], NOW_MS, "forward-path-blocked"],
+  ])("was blocked on the forward path, and the witness receives again %s", (_, others, receivingForMs, cause) => {
+    const onsetMs = receivingForMs === NOW_MS ? NOW_MS - 15_000 : NOW_MS - 20_000;
+    const silent = inTunnel("timeout", { onsetMs, own: { runLength: 10 } });
+    const { witness } = witnessed(0);
+    if (witness === undefined) throw new Error("want a witness");
+    const receives = { ...witness, receivedAtMs: NOW_MS, receivingSinceMs: NOW_MS - receivingForMs };
+    const before = { cause: "forward-path-blocked" as const, onsetMs };
+    expect(after(port(), [api(), silent, ...others], { witness: receives }, before).cause).toBe(cause);
+  });
+
   it("says that the witness has received nothing at all", () => {
     const { witness } = NOT_RECEIVED;
     if (witness === undefined) throw new Error("want a witness");
-    const silent = { witness: { ...witness, receivedAtMs: undefined } };
+    const silent = { witness: { ...witness, receivedAtMs: undefined, receivingSinceMs: undefined } };
     expect(after(port(), [api(), lost], silent, { cause: "forward-path-blocked", onsetMs: ONSET_MS }).cause).toBe(
       "forward-path-blocked",
     );

@@ -31,6 +31,11 @@ const KNOWN_MS = 30_000;
  * missing.
  */
 const SILENCE_MS = 3_000;
+/**
+ * How long an outage may go on once datagrams arrive again, ms: three tries of WireGuard's handshake (REKEY_TIMEOUT is
+ * 5 s). After that something else keeps the tunnel dead.
+ */
+const RECOVERY_MS = 15_000;
 
 /** Names what stops the tunnel, at the endpoint that the tunnel uses. */
 export function withTunnelFault(entry: Entry, entries: readonly Entry[], context: CorrelationContext): Entry {
@@ -114,21 +119,24 @@ function faultOf(
 ): Fault | undefined {
   const where = endpointName(entry.target.host, entry.target.port);
   const reception = receptionOf(witness, dead.sinceMs, nowMs);
-  if (stampConfirmation(entry, entries, dead) !== undefined) {
+  // Once the datagrams arrive again, the answers are on their way: the outage ends, and keeps its cause.
+  const isOver = reception === "received" && isReceivedSince(witness, dead.sinceMs, nowMs - RECOVERY_MS);
+  const isForward = known === "forward-path-blocked" && !isOver;
+  const stamp = stampConfirmation(entry, entries, dead)?.entry;
+  if (stamp !== undefined) {
     if (reception === "not-received")
       return oneFlowBlocked(where, `the witness receives no WireGuard${natPhrase(entry, witness)}`);
     if (reception === undefined && dead.isReceiving) return oneFlowBlocked(where, OWN_PACKETS);
-    return stale(where, reception);
+    return isForward ? forwardWas(where, stamp, dead) : stale(where, reception);
   }
   // Both directions pass, so Omni's host drops what comes out of the tunnel: no fault of the port.
   if (reception === "received" && dead.isReceiving) return undefined;
-  // Once the datagrams arrive again, the answers are on their way: the outage ends, and keeps its cause.
-  if (reception === "received" && known !== "forward-path-blocked") return returnBlocked(where, witness);
+  if (reception === "received" && !isForward) return returnBlocked(where, witness);
   if (reception === "not-received") return forwardBlocked(where, `${receivedPhrase(witness)}.`);
   if (known === "return-path-blocked") return returnBlocked(where, undefined);
   if (dead.isReceiving) return forwardBlocked(where, `${OWN_PACKETS}.${dead.workedAtMs === undefined ? OR_HOST : ""}`);
   // What a witness or Omni's packets showed of this outage stays true when they stop.
-  if (known === "forward-path-blocked") return forwardBlocked(where, `${SHOWN_EARLIER}.`);
+  if (isForward) return forwardBlocked(where, `${SHOWN_EARLIER}.`);
   return suspected(where);
 }
 
@@ -156,6 +164,11 @@ export function receptionOf(
   return stopped && watched ? "not-received" : undefined;
 }
 
+/** Whether the witness receives without a pause since a time of this outage before `byMs`. */
+function isReceivedSince(witness: WitnessView | undefined, onsetMs: number, byMs: number): boolean {
+  return Math.max(witness?.receivingSinceMs ?? Infinity, onsetMs) < byMs;
+}
+
 function receivedPhrase(witness: WitnessView | undefined): string {
   if (witness?.receivedAtMs === undefined) return SHOWN_EARLIER;
   return `the witness beside Omni last received from ${witness.address} at ${timeOfDay(witness.receivedAtMs)}`;
@@ -175,6 +188,12 @@ function forwardBlocked(where: string, shownBy: string): Fault {
     evidence: `This node's datagrams do not arrive at Omni: ${shownBy}`,
     nextStep: `Network team: allow UDP from this node to ${where}; the datagrams vanish before Omni.`,
   };
+}
+
+/** The path was blocked for everything, or for one flow, where STAMP had answered before. */
+function forwardWas(where: string, stamp: Entry, { sinceMs }: DeadTunnel): Fault {
+  if (stamp.onsetMs < sinceMs) return oneFlowBlocked(where, SHOWN_EARLIER);
+  return forwardBlocked(where, `${SHOWN_EARLIER}.`);
 }
 
 /** Such as `, and a NAT is between (10.0.0.7 arrives as 192.0.2.1)`; empty where none shows. */

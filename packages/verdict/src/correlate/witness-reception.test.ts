@@ -7,6 +7,7 @@ const received = (afterMs: number | undefined, more: Partial<WitnessView> = {}):
   watchingSinceMs: 0,
   reportedAtMs: ONSET_MS + 10_000,
   receivedAtMs: afterMs === undefined ? undefined : ONSET_MS + afterMs,
+  receivingSinceMs: undefined,
   address: "192.0.2.1",
   ...more,
 });
