@@ -34,6 +34,7 @@ function parsed(args: readonly string[], names: readonly string[]) {
     return parseArgs({ args: [...args], options, allowPositionals: true });
   } catch (error) {
     // Node's message names the flag.
-    throw new LabError("bad-input", reasonText(error), { cause: error });
+    const expected = names.map((name) => `--${name}`).join(", ");
+    throw new LabError("bad-input", `${reasonText(error)}; expected ${expected}`, { cause: error });
   }
 }
