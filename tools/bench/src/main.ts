@@ -1,8 +1,9 @@
 /**
  * Side-by-side measurements of Lifeline and its peers, each printed as figures and as a ratio.
  *
- * One JSON object goes to stdout, indented for people or, with --json, on one line; progress goes to stderr. Exit status: 0
- * measured (whatever the figures), 1 a measurement failed, 2 bad usage, 3 cannot run here, 128 + n ended by signal n.
+ * One JSON object goes to stdout, indented for people or, with --json, on one line; progress goes to stderr. Exit
+ * status: 0 measured (whatever the figures), 1 a measurement failed, 2 bad usage, 3 cannot run here, 128 + n ended by
+ * signal n.
  */
 import { constants } from "node:os";
 import { HarnessError, type HarnessErrorCode, runTool } from "@lifeline/harness";
