@@ -418,6 +418,24 @@ const REGISTRY_CASES: readonly FieldCase[] = [
     ],
   },
   {
+    name: "11-token-of-an-undocumented-host",
+    what: "the registry wants a token of a host that no document names",
+    zone: { ...OMNI_ZONE, "ghcr.io": PUBLIC },
+    modes: [{ service: "public", mode: "token-elsewhere", names: ["ghcr.io"] }],
+    deployment: PULLS,
+    expected: [
+      { requirement: "node-ghcr", target: "ghcr.io", probe: "tls", verdict: "met" },
+      {
+        requirement: "node-ghcr",
+        target: "ghcr.io",
+        probe: "registry",
+        verdict: "unknown",
+        owner: "deployment owner",
+        names: "https://tokens.example",
+      },
+    ],
+  },
+  {
     name: "11-blob-host-filtered",
     what: "the registry redirects to a blob host whose connections are reset",
     zone: { ...OMNI_ZONE, "ghcr.io": PUBLIC, "pkg-containers.githubusercontent.com": [WORLD.blobs[4]] },

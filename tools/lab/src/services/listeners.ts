@@ -207,6 +207,7 @@ const PAGE_MODES: readonly TlsMode[] = [
   "captive-page",
   "http-404",
   "http-429",
+  "token-elsewhere",
   "moved",
 ];
 

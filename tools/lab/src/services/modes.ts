@@ -41,6 +41,7 @@ const TLS_MODES = {
   "captive-page": "a captive portal: answers everything with 200 and a log-in page",
   "http-404": "a server that is no registry: answers everything with 404 and a page",
   "http-429": "answers everything with 429, and wants an hour of peace",
+  "token-elsewhere": "a registry that wants a token of a host that no document names",
   moved: "a registry that redirects from every object to its blob host",
   reset: "accepts and resets",
   close: "reads a ClientHello and closes",

@@ -14,6 +14,8 @@ export interface LabPage {
   /** Of a gRPC proxy. */
   readonly grpcStatus?: string;
   readonly retryAfterS?: number;
+  /** The challenge of a registry. */
+  readonly authenticate?: string;
 }
 
 /** Where the captive portal sends everybody: a name outside the lab's zone. */
@@ -21,6 +23,9 @@ export const PORTAL_URL = "https://portal.lab.test/login";
 
 /** Where a registry's objects are: the blob host that the requirements name for ghcr.io. */
 export const BLOB_URL = "https://pkg-containers.githubusercontent.com/ghcr1/blobs/lab";
+
+/** Where a registry's tokens are given: a name that no requirement names. */
+export const TOKEN_URL = "https://tokens.example/token";
 
 /** What a registry answers at its base (OCI distribution specification, end-1), and with an image (OCI image). */
 const REGISTRY_PAGE: LabPage = { status: 200, type: "application/json", body: "{}" };
@@ -66,6 +71,8 @@ export function labPage(mode: TlsMode, method: string, path: string, host: strin
       return html(404, "Lab: there is no registry here.");
     case "http-429":
       return { ...html(429, "Lab: too many requests."), retryAfterS: RETRY_AFTER_S };
+    case "token-elsewhere":
+      return { ...REGISTRY_PAGE, status: 401, authenticate: `Bearer realm="${TOKEN_URL}",service="lab"` };
     case "moved":
       return path === "/v2/" ? REGISTRY_PAGE : { ...IMAGE_PAGE, status: 307, location: BLOB_URL };
     default: {
@@ -99,6 +106,7 @@ export function createPageServer(mode: TlsMode): PageServer {
     response.setHeader("x-lifeline", LAB_LABEL);
     if (page.grpcStatus !== undefined) response.setHeader("grpc-status", page.grpcStatus);
     if (page.location !== undefined) response.setHeader("location", page.location);
+    if (page.authenticate !== undefined) response.setHeader("www-authenticate", page.authenticate);
     if (page.retryAfterS !== undefined) response.setHeader("retry-after", page.retryAfterS);
     response.end(method === "HEAD" ? "" : page.body);
   };
