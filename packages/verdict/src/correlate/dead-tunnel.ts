@@ -68,19 +68,12 @@ function isDeathSign(entry: Entry): boolean {
  */
 const LARGE_BYTES = 1_152;
 
-/** Longest round trip after which the probe of a lost attempt counts no late answer (tunnel-attempt.ts), ns. */
-const ONE_WAY_RTT_MAX_NS = 250_000_000;
-
 /**
- * Whether the tunnel received packets during attempts of the run that were lost. One such attempt proves it where a
- * later one was lost as well, or where it is the first of the run: during the last one of an outage the tunnel
- * recovers. On a path so slow that the packets may have been an answer under way, two prove it.
+ * Whether the tunnel received packets during two attempts of the run that were lost. One proves nothing: packets may
+ * come in the first attempt of an outage before it begins, and in the last one when it is over.
  */
-function isOneWay({ own: { lookback, runLength, reason, seen } }: Entry): boolean {
+function isOneWay({ own: { lookback, runLength } }: Entry): boolean {
   const oneWay = lookback.counts.get("tunnel-one-way") ?? 0;
   const lost = oneWay + (lookback.counts.get("timeout") ?? 0);
-  const ofRun = oneWay - Math.max(0, lost - runLength);
-  if (ofRun !== 1) return ofRun > 1;
-  const isSlow = (lookback.rtt.maxNs ?? 0) > ONE_WAY_RTT_MAX_NS;
-  return !isSlow && (reason === "timeout" || seen?.run.length === 1);
+  return oneWay - Math.max(0, lost - runLength) > 1;
 }
