@@ -72,8 +72,10 @@ const LARGE_BYTES = 1_152;
  * Whether the tunnel received packets during two attempts of the run that were lost. One proves nothing: packets may
  * come in the first attempt of an outage before it begins, and in the last one when it is over.
  */
-function isOneWay({ own: { lookback, runLength } }: Entry): boolean {
+function isOneWay({ own: { lookback, runLength, seen } }: Entry): boolean {
   const oneWay = lookback.counts.get("tunnel-one-way") ?? 0;
   const lost = oneWay + (lookback.counts.get("timeout") ?? 0);
-  return oneWay - Math.max(0, lost - runLength) > 1;
+  // Attempts that are still watched belong to the run and are not counted yet.
+  const ofRun = Math.min(runLength, seen?.run.length ?? runLength);
+  return oneWay - Math.max(0, lost - ofRun) > 1;
 }

@@ -325,6 +325,11 @@ describe("the tunnel receives packets of Omni's own", () => {
   it.each<[string, EntryParts["own"], boolean]>([
     ["in two lost attempts", { lookback: counted(8, 2) }, true],
     ["not in one, which may be the first or the last of the outage", { lookback: counted(9, 1) }, false],
+    [
+      "not in losses from before a run of which most attempts are still watched",
+      { lookback: counted(2, 5), runLength: 5, seen: rememberedOf("timeout", NOW_MS, {}, { length: 1, watched: 4 }) },
+      false,
+    ],
     ["not in losses from before the run", { lookback: counted(9, 3), runLength: 9 }, false],
     ["not in none", { lookback: counted(10, 0) }, false],
   ])("%s", (_, own, isShown) => {
