@@ -1,4 +1,5 @@
 /** Losses in the tunnel from before it recovered. */
+import { isSilence, LATE_WATCH_MS } from "@lifeline/measure";
 import { type Entry, isAnswering, isAt } from "../entry.ts";
 import { timeOfDay } from "../phrase.ts";
 
@@ -9,7 +10,8 @@ import { timeOfDay } from "../phrase.ts";
 export function withOutlivedLoss(entry: Entry, entries: readonly Entry[]): Entry {
   const { own, target, verdict } = entry;
   if (verdict !== "unmet" || !isAt(entry, "in-tunnel") || own.seen === undefined) return entry;
-  const triedAtMs = own.seen.endedAtMs - target.timeoutMs;
+  const watchedMs = isSilence(own.seen.reason) ? LATE_WATCH_MS : 0;
+  const triedAtMs = own.seen.endedAtMs - target.timeoutMs - watchedMs;
   const recovered = entries.filter((other) => isAt(other, "in-tunnel") && isAnswering(other));
   const sinceMs = Math.max(...recovered.map((other) => other.own.lookback.startMs));
   if (recovered.length === 0 || sinceMs <= triedAtMs) return entry;
