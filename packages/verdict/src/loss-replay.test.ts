@@ -127,3 +127,10 @@ it("losses that were tolerated stay so when older answers leave the lookback, un
   expect(tolerated.slice(58)).toEqual(tolerated.slice(58).map(() => "met"));
   expect([110, 111, 112].map((second) => verdictAt(second, second === 110 ? 1 : 0)).at(-1)).toBe("degraded");
 });
+
+it("loss that is over does not come back with another failure", () => {
+  const said = replay(150, (second) => (second >= 20 && second < 60 ? 0.5 : second === 90 ? 1 : 0), 1, false);
+  const over = said.findLast((one) => one.second < 90 && isBad(one))?.second ?? 0;
+  expect(over).toBeGreaterThan(60);
+  expect(said.filter((one) => one.second > over && isBad(one))).toEqual([]);
+});

@@ -105,7 +105,7 @@ export function targetVerdictOf(
   const fresh = recent.filter(({ endMs }) => endMs > nowMs - staleAfterMsOf(thresholds, target.cadenceMs));
   const addresses = addressStatesOf(own, thresholds);
   const streak = streakOver(streakOf(own, thresholds, target.cadenceMs), addresses);
-  const judged = sinceRecovery(target, recent, streak, addresses);
+  const judged = sinceRecovery(target, sinceClean(recent, thresholds), streak, addresses);
   const merged = mergeAllWindows(emptyWindow(target.id, nowMs, nowMs - lookbackMs), judged.windows);
   const lookback = { ...merged, directions: directionsOf(judged.windows) };
   const lastSampleAtMs = own.reduce(latestEndOfSample, undefined);
@@ -161,6 +161,21 @@ function withDeadAddresses(whole: Conclusion, { failing, answering }: AddressSta
     runLength: first.runLength,
     onsetMs: Math.min(...failing.map(({ sinceMs }) => sinceMs)),
   };
+}
+
+/**
+ * The windows after the latest failures that are over. One more failure does not bring them back: it may be of another
+ * kind, and they had their verdict and their incident.
+ */
+function sinceClean(recent: readonly Window[], thresholds: Thresholds): readonly Window[] {
+  const inOrder = recent.toSorted((a, b) => a.endMs - b.endMs || a.startMs - b.startMs);
+  let first = 0;
+  for (const [at, window] of inOrder.entries()) {
+    if (flawedOf(window) === 0) continue;
+    const before = inOrder.slice(first, at);
+    if (isOver(before, thresholds)) first += before.findLastIndex((one) => flawedOf(one) > 0) + 1;
+  }
+  return first === 0 ? recent : inOrder.slice(first);
 }
 
 /** The windows by which a working target is judged. */

@@ -33,6 +33,27 @@ describe("a loss in a tunnel that answers again since five seconds", () => {
     expect(withOutlivedLoss(entry, [entry, answers]).verdict).toBe(verdict);
   });
 
+  it.each([
+    ["an outage of three", 3, "unknown"],
+    ["a loss of two", 2, "unmet"],
+  ] as const)("is over where another probe answers since %s, although it had an earlier one", (_, length, verdict) => {
+    const entry = failed("timeout", 8_000);
+    const twice = entryOf(targetOf(TCP, inside), {
+      service: "in-tunnel",
+      verdict: "degraded",
+      own: {
+        lookback: lookbackOf(
+          { answered: 5 },
+          {
+            last: rememberedOf("answered", NOW_MS, {}, { outcomeClass: "good", startedAtMs: NOW_MS - 5_000 }),
+            lastBad: rememberedOf("timeout", NOW_MS - 6_000, {}, { length }),
+          },
+        ),
+      },
+    });
+    expect(withOutlivedLoss(entry, [entry, twice]).verdict).toBe(verdict);
+  });
+
   it("is a fault where nothing in the tunnel answers", () => {
     const entry = failed("timeout", 20_000);
     expect(withOutlivedLoss(entry, [entry])).toBe(entry);

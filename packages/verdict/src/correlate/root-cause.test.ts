@@ -9,6 +9,7 @@ import {
   type EntryParts,
   entryOf,
   LINK,
+  lookbackOf,
   MTU,
   NOW_MS,
   rememberedOf,
@@ -61,7 +62,11 @@ const lossyAt = (atMs: number) =>
     host: "fdae::1",
     verdict: "degraded",
     onsetMs: 0,
-    own: { reason: "timeout", seen: rememberedOf("timeout", atMs) },
+    own: {
+      reason: "timeout",
+      seen: rememberedOf("timeout", 0),
+      lookback: lookbackOf({ timeout: 1 }, { lastBad: rememberedOf("tunnel-one-way", atMs) }),
+    },
   });
 const large = at("in-tunnel", closedPort(1_232), "path-mtu", { host: "fdae::1", ...reason("timeout") });
 const apiTcp = at("machine-api", TCP, "timeout", { host: "api.test" });

@@ -53,7 +53,7 @@ function rootOf(entry: Entry, entries: readonly Entry[], context: CorrelationCon
  */
 function symptomSinceMs(entry: Entry): number {
   const sinceMs = stateSinceMs(entry);
-  const run = entry.own.seen?.run;
+  const run = entry.own.lookback.lastBad?.run;
   if (!isAt(entry, "in-tunnel") || entry.verdict !== "degraded" || run?.outcomeClass !== "bad") return sinceMs;
   return Math.max(sinceMs, run.stateStartedAtMs);
 }

@@ -306,6 +306,17 @@ describe("a dead tunnel, while the Machine API answers", () => {
     expect(after(port(), [api(), silent, ...others], { witness: receives }, before).cause).toBe(cause);
   });
 
+  it.each<[string, endedAtMs: number, Entry["verdict"]]>([
+    ["refused until 15 s ago", NOW_MS - 14_999, "unknown"],
+    ["refused until longer ago", NOW_MS - 15_000, "unmet"],
+    ["refused before this outage", NOW_MS - 21_000, "unmet"],
+  ])("has no fault of its own while the port was %s", (_, endedAtMs, verdict) => {
+    const silent = inTunnel("timeout", { onsetMs: NOW_MS - 20_000, own: { runLength: 10 } });
+    const lastBad = rememberedOf("refused", endedAtMs);
+    const quiet = { ...port(), own: { ...port().own, lookback: lookbackOf({ silent: 5 }, { lastBad }) } };
+    expect(after(quiet, [api(), silent]).verdict).toBe(verdict);
+  });
+
   it("says that the witness has received nothing at all", () => {
     const { witness } = NOT_RECEIVED;
     if (witness === undefined) throw new Error("want a witness");

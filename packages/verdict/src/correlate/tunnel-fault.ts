@@ -43,7 +43,7 @@ export function withTunnelFault(entry: Entry, entries: readonly Entry[], context
   if (!endpoints.includes(entry)) return entry;
   if (isFailing(entry) && entry.own.basis === "failed") return refusedAt(entry);
   const dead = deadTunnelOf(entries);
-  if (dead === undefined) return entry;
+  if (dead === undefined || isRefusedLately(entry, dead, context.nowMs)) return entry;
   const outer = machineApiState(entries, dead, context.isGrpcTunnel);
   const known = knownCause(entry, dead, context);
   if (outer.kind === "explains" || (outer.kind === "unknown" && known === undefined)) return entry;
@@ -89,6 +89,13 @@ function refusedAt(entry: Entry): Entry {
   const evidence = `Something refuses at the advertised SideroLink endpoint ${where}. ${entry.evidence}`;
   const nextStep = `Omni owner: correct the advertised SideroLink address and port (${where}), or start Omni there; network team: look for a firewall that rejects.`;
   return { ...entry, cause: "wrong-endpoint", evidence, nextStep };
+}
+
+/** Whether the port refused in this outage until a moment ago: the tunnel recovers, and nothing else is at fault yet. */
+function isRefusedLately({ own: { lookback } }: Entry, { sinceMs }: DeadTunnel, nowMs: number): boolean {
+  const { lastBad } = lookback;
+  if (lastBad?.run.outcomeClass !== "bad") return false;
+  return lastBad.endedAtMs >= sinceMs && nowMs - lastBad.endedAtMs < RECOVERY_MS;
 }
 
 /**
