@@ -39,8 +39,6 @@ export interface FaultDrill {
   readonly untargeted?: boolean;
   /** What the product still says wrongly of the fault. The tests print it, and `--matrix` counts the drill as wrong. */
   readonly pending?: string;
-  /** The same of the incident that is left alone: the rows are right while the fault stands. */
-  readonly pendingIncident?: string;
   /** A hard fault must be seen within 5 s; loss takes as long as its statistics. */
   readonly hard: boolean;
   /** Breaks it for one node, and for no other. */

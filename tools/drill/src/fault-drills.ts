@@ -26,7 +26,6 @@ const SIDEROLINK_DRILLS: readonly FaultDrill[] = [
   }),
   siderolink("return-path-blocked", {
     name: "siderolink-return-dropped",
-    pending: "at times its rows turn to loss while it stands",
     what: "a firewall drops the SideroLink port's answers",
     inject: path({ kind: "drop", traffic: SIDEROLINK, direction: "return" }),
   }),
@@ -38,20 +37,16 @@ const SIDEROLINK_DRILLS: readonly FaultDrill[] = [
   }),
   siderolink("forward-path-blocked", {
     name: "siderolink-inspected",
-    pendingIncident: "its incident ends as tunnel-stale",
     what: "a firewall that looks inside drops WireGuard and lets other UDP to the same port pass",
     inject: path({ kind: "drop", traffic: { ...SIDEROLINK, wireguardOnly: true }, direction: "forward" }),
   }),
   siderolink("wrong-endpoint", {
     name: "siderolink-refused",
-    pendingIncident:
-      "its incident ends as refused or tunnel-stale, and a probe in the tunnel has an incident of its own",
     what: "port-unreachable comes back, as from a host that does not listen there",
     inject: path(rejected("port-unreachable")),
   }),
   siderolink("filtered", {
     name: "siderolink-prohibited",
-    pendingIncident: "probes in the tunnel have incidents of their own once it ends",
     what: "a firewall says that it prohibits UDP to the SideroLink port",
     inject: path(rejected("admin-prohibited")),
   }),
@@ -81,7 +76,6 @@ const SIDEROLINK_DRILLS: readonly FaultDrill[] = [
   },
   {
     name: "siderolink-loss",
-    pending: "a silent probe in the tunnel has an incident of its own",
     what: "one packet in four is lost on its way to the SideroLink port",
     expected: { cause: "loss", requirement: "siderolink-endpoint", probe: "stamp" },
     besides: ["loss"],
@@ -207,7 +201,6 @@ const WEB_DRILLS: readonly FaultDrill[] = [
   }),
   {
     name: "tls-intercepted",
-    pendingIncident: "its incident ends as tls-untrusted",
     what: "a middlebox ends TLS to a public registry with a certificate of its own",
     expected: { cause: "tls-intercepted", requirement: "public-registry" },
     hard: true,

@@ -84,8 +84,12 @@ export function nodeFiles(name: string): Record<string, string> {
   };
 }
 
-/** More addresses of public hosts, on the servers' side of the hop: a second one of {@link PUBLIC_NAME}, and blobs. */
+/**
+ * More addresses of public hosts, on the servers' side of the hop: a second one of {@link PUBLIC_NAME}, its IPv6
+ * address, and blobs.
+ */
 export const SECOND_PUBLIC_ADDRESS = "192.0.2.241";
+export const PUBLIC_IPV6 = "2001:db8:2:f1::1";
 export const BLOB_ADDRESS = "192.0.2.242";
 export const BLOB_NAME = "pkg-containers.githubusercontent.com";
 
@@ -105,14 +109,17 @@ export async function startServices(net: FleetNet, folder: string): Promise<Serv
   const { ipv4, ipv6 } = net.omni.outer;
   const more = [SECOND_PUBLIC_ADDRESS, BLOB_ADDRESS];
   await net.omni.ip(...more.map((address) => `addr add ${address}/32 dev lo`));
+  await net.omni.ip(`addr add ${PUBLIC_IPV6}/128 dev lo nodad`);
   await net.hop.ip(...more.map((address) => `route add ${address}/32 via ${ipv4}`));
+  await net.hop.ip(`route add ${PUBLIC_IPV6}/128 via ${ipv6}`);
+  const web = [...more, `[${PUBLIC_IPV6}]`].map((address) => `${address}:${PORTS.api}`);
   const both = (port: number) => [`${ipv4}:${port}`, `[${ipv6}]:${port}`];
   const flag = (name: string, values: readonly string[]) => values.flatMap((value) => [`--${name}`, value]);
   const addresses = `${ipv4},${ipv6}`;
   const names = [
     ...flag("omni-name", [`${OMNI_NAME}=${addresses}`, `${MACHINE_API_NAME}=${addresses}`]),
     ...flag("public-name", [
-      `${PUBLIC_NAME}=${ipv4},${SECOND_PUBLIC_ADDRESS},${ipv6}`,
+      `${PUBLIC_NAME}=${ipv4},${SECOND_PUBLIC_ADDRESS},${PUBLIC_IPV6}`,
       `${DISCOVERY_NAME}=${addresses}`,
       `${BLOB_NAME}=${BLOB_ADDRESS}`,
     ]),
@@ -125,7 +132,7 @@ export async function startServices(net: FleetNet, folder: string): Promise<Serv
     "services",
     [
       PROGRAMS.services,
-      ...flag("web", [...both(PORTS.api), ...more.map((address) => `${address}:${PORTS.api}`)]),
+      ...flag("web", [...both(PORTS.api), ...web]),
       ...flag("machine-api", both(PORTS.machineApi)),
       ...flag("proxy", both(PORTS.proxy)),
       ...flag("proxy-reaches", [...both(PORTS.api), ...both(PORTS.machineApi)]),

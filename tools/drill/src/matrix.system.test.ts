@@ -8,13 +8,20 @@ import { canRunFleet } from "@lifeline/lab";
 import { systemClock } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
 import { runWithoutFaults } from "./false-alarms.ts";
+import type { FaultDrill } from "./fault-drill.ts";
 import { FAULT_DRILLS } from "./fault-drills.ts";
-import { isNamed, isShown, MATRIX_NODES, runMatrix } from "./matrix.ts";
+import { isNamed, MATRIX_NODES, type MatrixRow, runMatrix } from "./matrix.ts";
 import { matrixText } from "./matrix-table.ts";
 import { openTestBed, type TestBed } from "./test-bed.ts";
 
-/** A matrix takes some five minutes. */
-const MATRIX_MAX_MS = 15 * 60_000;
+/** For a matrix that hangs, ms. It takes some six minutes, and two more for each drill that is played again. */
+const MATRIX_MAX_MS = 25 * 60_000;
+
+/**
+ * Most drills that are played again. The machine may be busy, and drills follow one another faster than faults do. So a
+ * drill that is wrong beside others is played once more, alone and after a calm minute. What is wrong twice is wrong.
+ */
+const AGAIN_MAX = 6;
 
 const QUIET_MAX_MS = 5 * 60_000;
 
@@ -57,21 +64,31 @@ describe.skipIf(able !== true && !mustRun)("the lab's fleet", () => {
     "gives every fault its cause, also once it is over, names no other, and sees its end",
     () =>
       inTestBed(MATRIX_NODES, async (testBed) => {
-        const rows = await runMatrix(testBed, FAULT_DRILLS, systemClock, signal, () => {});
+        const play = (drills: readonly FaultDrill[]) => runMatrix(testBed, drills, systemClock, signal, () => {});
+        const wrongOf = (rows: readonly MatrixRow[]) => rows.filter((row) => !isRight(row));
+        const rows = await play(FAULT_DRILLS);
         process.stdout.write(matrixText(rows, FAULT_DRILLS, undefined));
-        const drills = new Map(FAULT_DRILLS.map((drill) => [drill.name, drill]));
-        for (const { name, pendingIncident, pending = pendingIncident } of FAULT_DRILLS) {
-          if (pending !== undefined) process.stdout.write(`${name} is not right yet: ${pending}\n`);
-        }
-        const wrong = rows.filter((row) => {
-          const drill = drills.get(row.fault);
-          if (drill === undefined) return true;
-          if (drill.pending !== undefined) return row.clearMs === null;
-          return drill.pendingIncident === undefined ? !isNamed(row, drill) : !isShown(row, drill);
-        });
         expect(rows.map(({ fault }) => fault)).toEqual(FAULT_DRILLS.map(({ name }) => name));
-        expect(wrong).toEqual([]);
+        const wrong = wrongOf(rows);
+        process.stdout.write(`wrong beside others: ${JSON.stringify(wrong, null, 2)}\n`);
+        expect(wrong.length).toBeLessThanOrEqual(AGAIN_MAX);
+        const wrongTwice: MatrixRow[] = [];
+        for (const { fault } of wrong) wrongTwice.push(...wrongOf(await play(alone(fault))));
+        expect(wrongTwice).toEqual([]);
       }),
     MATRIX_MAX_MS,
   );
 });
+
+/** The drill by that name, after a calm minute. */
+function alone(fault: string): readonly FaultDrill[] {
+  return FAULT_DRILLS.filter(({ name }) => name === fault).map((drill) => ({ ...drill, settled: true }));
+}
+
+function isRight(row: MatrixRow): boolean {
+  const drill = FAULT_DRILLS.find(({ name }) => name === row.fault);
+  if (drill === undefined) return false;
+  if (drill.pending === undefined) return isNamed(row, drill);
+  process.stdout.write(`${drill.name} is not right yet: ${drill.pending}\n`);
+  return row.clearMs !== null;
+}

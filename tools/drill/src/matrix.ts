@@ -123,12 +123,8 @@ export function isAsExpected(row: MatrixRow, drill: FaultDrill): boolean {
 /** Whether the row has the right causes, no other fault beside it, and a recovery, however long it took. */
 export function isNamed(row: MatrixRow, drill: FaultDrill): boolean {
   const isKept = drill.untargeted === true || isAllowedCause(row.closedCause, drill);
-  return isKept && isShown(row, drill);
-}
-
-/** The same while the fault stands, and its recovery; whatever incident is left of it. */
-export function isShown({ clearMs, reportedCause, otherFaults }: MatrixRow, drill: FaultDrill): boolean {
-  return reportedCause === drill.expected.cause && clearMs !== null && otherFaults.length === 0;
+  const isShown = row.reportedCause === drill.expected.cause && row.otherFaults.length === 0;
+  return isKept && isShown && row.clearMs !== null;
 }
 
 async function runDrill(

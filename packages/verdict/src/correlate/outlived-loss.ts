@@ -23,7 +23,7 @@ export function withOutlivedLoss(entry: Entry, entries: readonly Entry[]): Entry
   return { ...entry, verdict: "unknown", cause: "no-evidence", evidence, nextStep };
 }
 
-/** Since when the target answers, ms since the epoch: since its latest outage, where it had several within the lookback. */
+/** Since when the target answers, ms since the epoch: since the latest of several outages within the lookback. */
 function recoveredAtMs({ own: { lookback } }: Entry): number {
   const { last, lastBad, startMs } = lookback;
   const wasOut = lastBad !== undefined && lastBad.run.length >= OUTAGE_MIN_LENGTH;

@@ -91,7 +91,7 @@ function refusedAt(entry: Entry): Entry {
   return { ...entry, cause: "wrong-endpoint", evidence, nextStep };
 }
 
-/** Whether the port refused in this outage until a moment ago: the tunnel recovers, and nothing else is at fault yet. */
+/** Whether the port refused in this outage until a moment ago: the tunnel recovers, and nothing else is at fault. */
 function isRefusedLately({ own: { lookback } }: Entry, { sinceMs }: DeadTunnel, nowMs: number): boolean {
   const { lastBad } = lookback;
   if (lastBad?.run.outcomeClass !== "bad") return false;
