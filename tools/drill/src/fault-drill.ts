@@ -37,8 +37,6 @@ export interface FaultDrill {
   readonly settled?: boolean;
   /** The row has no target. The collector keeps incidents of targets alone, so none of this fault is left. */
   readonly untargeted?: boolean;
-  /** What the product still says wrongly of the fault. The tests print it, and `--matrix` counts the drill as wrong. */
-  readonly pending?: string;
   /** A hard fault must be seen within 5 s; loss takes as long as its statistics. */
   readonly hard: boolean;
   /** Breaks it for one node, and for no other. */
