@@ -7,35 +7,23 @@
  *    answer degrade the target.
  * 4. Trouble of the agent is never a fault of the network (M3).
  */
+import { type Cause, outcomeClassOf, type Reason, reasonFacts, type Target } from "@lifeline/measure";
 import {
-  type Cause,
-  isSilence,
-  LATE_WATCH_MS,
-  outcomeClassOf,
-  type Reason,
-  reasonFacts,
-  type Target,
-} from "@lifeline/measure";
-import {
-  binomialTail,
-  cleanRunChance,
-  compareMoments,
   emptyWindow,
   endedCount,
   latestSample,
-  lossOf,
   mergeAllWindows,
   type Remembered,
   WINDOW_MS,
   type Window,
-  wilsonInterval,
 } from "@lifeline/window";
 import { type AddressStates, addressStatesOf } from "./address-states.ts";
-import { conclusiveOf, endedOf, flawedGoodOf, flawedOf, sumOver } from "./attempt-counts.ts";
+import { conclusiveOf, endedOf } from "./attempt-counts.ts";
+import { degradationOf } from "./degradation.ts";
 import { directionsOf } from "./direction-lookback.ts";
-import { failingSpan } from "./failing-span.ts";
+import { type JudgedWindows, judgedWindows } from "./judged-windows.ts";
 import type { PreviousVerdict, Verdict } from "./row.ts";
-import { badRunCount, type Streak, streakOf } from "./streak.ts";
+import { type Streak, streakOf } from "./streak.ts";
 import { lookbackMsOf, staleAfterMsOf, type Thresholds } from "./thresholds.ts";
 
 /** What a target verdict rests on; closed, so that each basis has its sentence. */
@@ -105,7 +93,7 @@ export function targetVerdictOf(
   const fresh = recent.filter(({ endMs }) => endMs > nowMs - staleAfterMsOf(thresholds, target.cadenceMs));
   const addresses = addressStatesOf(own, thresholds);
   const streak = streakOver(streakOf(own, thresholds, target.cadenceMs), addresses);
-  const judged = sinceRecovery(target, sinceClean(recent, thresholds), streak, addresses);
+  const judged = judgedWindows(target, recent, streak, addresses, thresholds);
   const merged = mergeAllWindows(emptyWindow(target.id, nowMs, nowMs - lookbackMs), judged.windows);
   const lookback = { ...merged, directions: directionsOf(judged.windows) };
   const lastSampleAtMs = own.reduce(latestEndOfSample, undefined);
@@ -163,70 +151,9 @@ function withDeadAddresses(whole: Conclusion, { failing, answering }: AddressSta
   };
 }
 
-/**
- * The windows after the latest failures that are over. One more failure does not bring them back: it may be of another
- * kind, and they had their verdict and their incident.
- */
-function sinceClean(recent: readonly Window[], thresholds: Thresholds): readonly Window[] {
-  const inOrder = recent.toSorted((a, b) => a.endMs - b.endMs || a.startMs - b.startMs);
-  let first = 0;
-  for (const [at, window] of inOrder.entries()) {
-    if (flawedOf(window) === 0) continue;
-    const before = inOrder.slice(first, at);
-    if (isOver(before, thresholds)) first += before.findLastIndex((one) => flawedOf(one) > 0) + 1;
-  }
-  return first === 0 ? recent : inOrder.slice(first);
-}
-
-/** The windows by which a working target is judged. */
-interface Judged {
-  readonly windows: readonly Window[];
-  /**
-   * How many of their late answers may be the outage's: its last attempts are still watched when the path works again,
-   * and are answered late or by their second SYN. They are no fault of their own.
-   */
-  readonly lateOfOutage: number;
-}
-
-/**
- * The windows after the latest outage. That outage already had its verdict and its incident. Windows seal at the turn
- * (W2), so none mixes the outage with what came after. Where the lookback has several failures beside the outage, all
- * are part of one fault that comes and goes.
- */
-function sinceRecovery(
-  target: Target,
-  recent: readonly Window[],
-  streak: Streak,
-  addresses: AddressStates | undefined,
-): Judged {
-  const since = recent.filter(({ startMs }) => startMs >= (addresses?.recoveredAtMs ?? 0));
-  const judged = since.length > 0 ? since : recent;
-  if (streak.kind !== "good" || streak.outageOrdinal === undefined) return { windows: judged, lateOfOutage: 0 };
-  const { outageOrdinal } = streak;
-  const isLater = (seen: Remembered | undefined) => seen !== undefined && seen.run.ordinal > outageOrdinal;
-  const ended = judged.filter(({ last }) => isLater(last)).toSorted((a, b) => a.startMs - b.startMs);
-  const after = ended.filter(({ lastBad }) => lastBad === undefined || isLater(lastBad));
-  // The window that the turn sealed, and the one after it.
-  const lateOfOutage = Math.min(sumOver(ended.slice(0, 2), flawedGoodOf), watchedMost(target));
-  if (failuresBesideOutage(judged) - lateOfOutage > 1) return { windows: judged, lateOfOutage: 0 };
-  // One window may hold both the end of the outage and everything after it. It cannot be divided.
-  if (after.length === 0) return { windows: judged, lateOfOutage: 0 };
-  return { windows: after, lateOfOutage: Math.min(lateOfOutage, sumOver(after, flawedGoodOf)) };
-}
-
-/** Failures of their own beside one outage: other bad runs, and answers that were late or took a second SYN. */
-function failuresBesideOutage(recent: readonly Window[]): number {
-  return badRunCount(recent) - 1 + sumOver(recent, flawedGoodOf);
-}
-
-/** How many attempts of a target may be watched at once: each for its threshold and {@link LATE_WATCH_MS}. */
-function watchedMost({ timeoutMs, cadenceMs }: Target): number {
-  return Math.ceil((timeoutMs + LATE_WATCH_MS) / cadenceMs);
-}
-
 function conclude(
   own: readonly Window[],
-  judged: Judged,
+  judged: JudgedWindows,
   fresh: readonly Window[],
   lookback: Window,
   streak: Streak,
@@ -271,7 +198,7 @@ function verdictOfFailure(cause: Cause): "degraded" | "unmet" {
 
 function working(
   streak: Extract<Streak, { kind: "good" }>,
-  judged: Judged,
+  judged: JudgedWindows,
   lookback: Window,
   thresholds: Thresholds,
   previous: PreviousVerdict | undefined,
@@ -285,89 +212,16 @@ function working(
     runLength: streak.runLength,
     onsetMs: flawlessSinceMs(streak, lookback),
   };
-  const reason = degradedBy(judged, lookback, thresholds) ?? stillDegradedBy(judged.windows, previous);
-  if (reason === undefined || isOver(judged.windows, thresholds) || wasMet(judged.windows, previous)) return met;
-  const failing = judged.windows.filter((window) => flawedOf(window) > 0);
-  return {
-    ...met,
-    verdict: "degraded",
-    cause: reasonFacts(reason).cause,
-    basis: "intermittent",
-    reason,
-    seen: latestFlawed(judged.windows, (seen) => seen.reason === reason),
-    onsetMs: Math.min(...failing.map(({ startMs }) => startMs)),
-  };
+  const degradation = degradationOf(judged, lookback, thresholds, previous);
+  if (degradation === undefined) return met;
+  const { cause } = reasonFacts(degradation.reason);
+  return { ...met, ...degradation, verdict: "degraded", cause, basis: "intermittent" };
 }
 
 /** Since when the good run is without late answers and lost SYNs, which do not end it, ms since the epoch. */
 function flawlessSinceMs({ sinceMs }: Extract<Streak, { kind: "good" }>, { lastBad }: Window): number {
   if (lastBad === undefined || outcomeClassOf(lastBad.reason) !== "good") return sinceMs;
   return Math.max(sinceMs, lastBad.endedAtMs);
-}
-
-/**
- * The reason that degrades a target whose streak is good. Unanswered attempts degrade when chance does not explain
- * them. Rejections degrade when they come and go, which takes two runs at least: a single run that has ended is an
- * outage that is over.
- */
-function degradedBy({ windows, lateOfOutage }: Judged, lookback: Window, thresholds: Thresholds): Reason | undefined {
-  const { lost, late } = lossOf(lookback);
-  const synLost = lookback.counts.get("syn-lost") ?? 0;
-  const unresolved = lookback.counts.get("dns-timeout") ?? 0;
-  const badRuns = badRunCount(windows);
-  const ended = conclusiveOf(lookback);
-  // Attempts of one run may share one lost DNS query: at most as many queries were lost as there were runs.
-  const unanswered = lost + late - lateOfOutage + Math.min(unresolved, badRuns);
-  const { toleratedLossRatio, chanceMin, proofRunLength } = thresholds;
-  const neverInTime = late + synLost - lateOfOutage >= proofRunLength && flawedOf(lookback) === ended;
-  if (neverInTime || binomialTail(unanswered, ended, toleratedLossRatio) < chanceMin) {
-    if (unresolved > lost + late) return "dns-timeout";
-    if (lost < late) return "late";
-    return synLost === lost ? "syn-lost" : "timeout";
-  }
-  const rejected = endedOf(lookback, "bad") - (lost - synLost) - unresolved;
-  return badRuns >= 2 && comesAndGoes(rejected, ended, thresholds) ? mostFrequentRejection(lookback) : undefined;
-}
-
-/**
- * The reason of a target that was degraded by it, and still fails at times. Only a clean run or a clean lookback ends
- * that, not a figure that has fallen below the one that began it.
- */
-function stillDegradedBy(windows: readonly Window[], previous: PreviousVerdict | undefined): Reason | undefined {
-  if (previous?.verdict !== "degraded") return undefined;
-  const reason = latestFlawed(windows, () => true)?.reason;
-  if (reason === undefined) return undefined;
-  const { cause } = reasonFacts(reason);
-  return previous.cause === cause || (previous.cause === "loss" && isSilence(reason)) ? reason : undefined;
-}
-
-/**
- * Whether the target was met with all of its failures known. Good attempts that leave the lookback raise the ratio of
- * the failures that stay. They are no news.
- */
-function wasMet(windows: readonly Window[], previous: PreviousVerdict | undefined): boolean {
-  if (previous?.verdict !== "met" || previous.onsetMs === undefined) return false;
-  return (latestFlawed(windows, () => true)?.endedAtMs ?? 0) <= previous.onsetMs;
-}
-
-function latestFlawed(windows: readonly Window[], isWanted: (seen: Remembered) => boolean): Remembered | undefined {
-  const flawed = windows.flatMap(({ lastBad }) => (lastBad !== undefined && isWanted(lastBad) ? [lastBad] : []));
-  return flawed.toSorted(compareMoments).at(-1);
-}
-
-/** Whether so many attempts have passed since the last failure that the path no longer is what it was. */
-function isOver(judged: readonly Window[], { clearedChance }: Thresholds): boolean {
-  const { failed, ended, clean } = failingSpan(judged);
-  return clean > 0 && cleanRunChance(failed, ended, clean) < clearedChance;
-}
-
-function comesAndGoes(rejected: number, ended: number, { rejectedRatio, rejectedMin }: Thresholds): boolean {
-  return rejected >= rejectedMin && wilsonInterval(Math.min(rejected, ended), ended)[0] > rejectedRatio;
-}
-
-function mostFrequentRejection(window: Window): Reason | undefined {
-  const rejections = [...window.counts].filter(([reason]) => outcomeClassOf(reason) === "bad" && !isSilence(reason));
-  return rejections.sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1))[0]?.[0];
 }
 
 /** Fresh windows without a conclusive sample: the latest sample says why. */
