@@ -182,8 +182,8 @@ describe("laws of the judge", () => {
   });
 
   it("more loss never improves the verdict, unless it makes an outage or a loss that is over", () => {
-    // More loss before a clean run lets the same run end it, and what came after stands alone. An outage that is over is
-    // met, a loss that is over no longer degrades.
+    // More loss before a clean run lets the same run end it, and what came after stands alone. An outage that is over
+    // is met, and a loss that is over no longer degrades.
     const stepsOf = (of: readonly Reason[]) => {
       const text = `${of.join(" ")} `;
       if (/(timeout ){3,}.*(answered ){2}/.test(text)) return 2;
