@@ -53,6 +53,9 @@ describe("a process", () => {
 
     const child = spawn("true");
     await once(child, "close");
-    await expect(readUsage(child.pid ?? 0)).rejects.toMatchObject({ code: "process-gone" });
+    // Which of its files is missed first is chance.
+    const rounds = Array.from({ length: 100 }, () => readUsage(child.pid ?? 0));
+    const codes = (await Promise.allSettled(rounds)).map((one) => one.status === "rejected" && one.reason.code);
+    expect(new Set(codes)).toEqual(new Set(["process-gone"]));
   });
 });

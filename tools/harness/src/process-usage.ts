@@ -3,6 +3,7 @@
  * Documentation/scheduler/sched-stats.rst).
  */
 import { readdir, readFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { HarnessError } from "./harness-error.ts";
 
 /** Memory and processor time of one process. */
@@ -76,8 +77,10 @@ async function list(path: string): Promise<readonly string[]> {
   });
 }
 
+/** Throws `process-gone` when the process is gone, `cannot-run` when this kernel has no such file of a living one. */
 async function read(path: string): Promise<string> {
-  return readFile(path, "utf8").catch((error: unknown) => {
+  return readFile(path, "utf8").catch(async (error: unknown) => {
+    await list(dirname(path));
     throw new HarnessError("cannot-run", `${path} cannot be read`, { cause: error });
   });
 }
