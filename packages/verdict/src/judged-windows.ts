@@ -61,12 +61,33 @@ function sinceRecovery(
   const isLater = (seen: Remembered | undefined) => seen !== undefined && seen.run.ordinal > outageOrdinal;
   const ended = judged.filter(({ last }) => isLater(last)).toSorted((a, b) => a.startMs - b.startMs);
   const after = ended.filter(({ lastBad }) => lastBad === undefined || isLater(lastBad));
-  // The window that the turn sealed, and the one after it.
-  const lateOfOutage = Math.min(sumOver(ended.slice(0, 2), flawedGoodOf), watchedMost(target));
-  if (failuresBesideOutage(judged) - lateOfOutage > 1) return { windows: judged, lateOfOutage: 0 };
+  const lateOfOutage = lateAfter(target, ended);
+  const lateBefore = lateOfEarlier(target, judged, outageOrdinal);
+  if (failuresBesideOutage(judged) - lateOfOutage - lateBefore > 1) return { windows: judged, lateOfOutage: 0 };
   // One window may hold both the end of the outage and everything after it. It cannot be divided.
   if (after.length === 0) return { windows: judged, lateOfOutage: 0 };
   return { windows: after, lateOfOutage: Math.min(lateOfOutage, sumOver(after, flawedGoodOf)) };
+}
+
+/** The windows that the turn and its confirmation sealed, and the one after them. */
+const RECOVERY_WINDOWS = 3;
+
+/** Late answers of an outage, in the windows of the good run after it, oldest first. */
+function lateAfter(target: Target, ended: readonly Window[]): number {
+  return Math.min(sumOver(ended.slice(0, RECOVERY_WINDOWS), flawedGoodOf), watchedMost(target));
+}
+
+/** Late answers of the outages before the latest one. */
+function lateOfEarlier(target: Target, judged: readonly Window[], outageOrdinal: number): number {
+  const runs = new Set(
+    judged.flatMap(({ lastBad }) => (lastBad?.run.outcomeClass === "bad" ? lastBad.run.ordinal : [])),
+  );
+  runs.delete(outageOrdinal);
+  const inOrder = judged.toSorted((a, b) => a.startMs - b.startMs);
+  return [...runs].reduce((late, ordinal) => {
+    const after = inOrder.filter(({ last }) => last?.run.ordinal === ordinal + 1);
+    return late + lateAfter(target, after);
+  }, 0);
 }
 
 /** Failures of their own beside one outage: other bad runs, and answers that were late or took a second SYN. */
@@ -74,9 +95,12 @@ function failuresBesideOutage(recent: readonly Window[]): number {
   return badRunCount(recent) - 1 + sumOver(recent, flawedGoodOf);
 }
 
+/** A target that has just failed is probed this many times as often at most (BURST_FACTOR_MAX of packages/prober). */
+const BURST_FACTOR = 4;
+
 /** How many attempts of a target may be watched at once: each for its threshold and {@link LATE_WATCH_MS}. */
 function watchedMost({ timeoutMs, cadenceMs }: Target): number {
-  return Math.ceil((timeoutMs + LATE_WATCH_MS) / cadenceMs);
+  return Math.ceil(((timeoutMs + LATE_WATCH_MS) * BURST_FACTOR) / cadenceMs);
 }
 
 /** Whether so many attempts have passed since the last failure that the path no longer is what it was. */

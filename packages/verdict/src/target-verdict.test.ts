@@ -405,6 +405,8 @@ describe("late answers to the last attempts of an outage", () => {
     ["late", "late"],
     ["late", "syn-lost"],
     ["late", "late", "syn-lost"],
+    // A burst has probed four times a second.
+    times(11, "syn-lost"),
   ];
   // The outages end within a window, at its end, and after more than a lookback keeps of the good time before.
   it.each(edges.flatMap((edge) => [6, 20, 45].map((lost) => ({ edge, lost }))))(
@@ -419,4 +421,12 @@ describe("late answers to the last attempts of an outage", () => {
       expect(verdicts.lastIndexOf("unmet")).toBeLessThan(verdicts.indexOf("met"));
     },
   );
+
+  it("are no loss where the outage before left some too", () => {
+    const outage: readonly Reason[] = [...times(8, "timeout"), ...times(8, "syn-lost")];
+    const verdicts = times(20, OK).map(
+      (_, more) => after([...times(20, OK), ...outage, ...times(5, OK), ...outage, ...times(more + 1, OK)]).verdict,
+    );
+    expect(new Set(verdicts)).toEqual(new Set(["met"]));
+  });
 });

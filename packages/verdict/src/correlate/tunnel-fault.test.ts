@@ -446,3 +446,35 @@ describe("of several endpoints", () => {
     expect(both(others, node)).toEqual(causes);
   });
 });
+
+describe("the outage of a port, once probes in the tunnel begin to be answered", () => {
+  /** The target that begins to answer: dead no longer, and not recovered. */
+  const beginning = answered(9_000);
+  const isRecovered = { ...beginning, verdict: "met" as const };
+  const isBeginning = { ...beginning, verdict: "unknown" as const };
+  const known = (cause: Cause) => ({ cause, onsetMs: ONSET_MS });
+
+  it.each<Cause>(["udp-blocked", "forward-path-blocked", "return-path-blocked", "tunnel-stale"])(
+    "keeps its cause %s and its onset until one of them has recovered",
+    (cause) => {
+      const entry = after(port(), [lost, isBeginning, STAMP_ANSWERS], RECEIVED, known(cause));
+      expect(entry).toMatchObject({ verdict: "unmet", cause, onsetMs: ONSET_MS });
+      expect(entry.evidence).toMatch(/^The outage since .* ends: probes through the tunnel begin to be answered\./);
+      expect(entry.nextStep).not.toBe("");
+      expect(after(port(), [lost, isRecovered], RECEIVED, known(cause))).toMatchObject({ verdict: "unknown" });
+    },
+  );
+
+  it.each<[string, Entry[], Partial<PreviousVerdict> | undefined]>([
+    ["that was never found", [lost, isBeginning], undefined],
+    ["of another kind", [lost, isBeginning], known("refused")],
+    ["that is over, so nothing in the tunnel is lost", [isBeginning], known("udp-blocked")],
+    [
+      "of a node whose tunnel has gone",
+      [lost, isBeginning, inTunnel("link-absent", { cause: "not-joined" }, LINK, "tunnel-link")],
+      known("udp-blocked"),
+    ],
+  ])("is none %s", (_, others, before) => {
+    expect(after(port(), others, RECEIVED, before)).toMatchObject({ verdict: "unknown", cause: "no-evidence" });
+  });
+});

@@ -5,16 +5,17 @@
  * 2. While the Machine API has failed since then too, that is the fault, and the UDP port stays unknown.
  * 3. A witness shows the direction that is blocked. So do Omni's own packets, which arrive while no probe is answered:
  *    then the forward path is blocked. Otherwise UDP is only suspected.
- * 4. What was found out about an outage holds until it ends.
+ * 4. What was found out about an outage holds until it ends: until a target in the tunnel has recovered.
  */
 import { type Cause, endpointName } from "@lifeline/measure";
-import { type Entry, isFailing } from "../entry.ts";
+import { type Entry, isAnswering, isAt, isFailing } from "../entry.ts";
 import type { WitnessView } from "../node-context.ts";
 import { timeOfDay } from "../phrase.ts";
 import type { CorrelationContext } from "./correlation-context.ts";
-import { type DeadTunnel, deadTunnelOf, IN_FLIGHT_MS } from "./dead-tunnel.ts";
+import { type DeadTunnel, deadTunnelOf, IN_FLIGHT_MS, isNodeEndFault } from "./dead-tunnel.ts";
 import { type MachineApiState, machineApiState } from "./machine-api-state.ts";
 import { endpointsOf, isObserved } from "./siderolink-endpoint.ts";
+import { isLost } from "./tunnel-probe.ts";
 import { stampConfirmation } from "./udp-evidence.ts";
 
 /** How long a witness's report is fresh, ms: five reports, at one a second. */
@@ -43,7 +44,8 @@ export function withTunnelFault(entry: Entry, entries: readonly Entry[], context
   if (!endpoints.includes(entry)) return entry;
   if (isFailing(entry) && entry.own.basis === "failed") return refusedAt(entry);
   const dead = deadTunnelOf(entries);
-  if (dead === undefined || isRefusedLately(entry, dead, context.nowMs)) return entry;
+  if (dead === undefined) return whileClearing(entry, entries, context);
+  if (isRefusedLately(entry, dead, context.nowMs)) return entry;
   const outer = machineApiState(entries, dead, context.isGrpcTunnel);
   const known = knownCause(entry, dead, context);
   if (outer.kind === "explains" || (outer.kind === "unknown" && known === undefined)) return entry;
@@ -52,6 +54,28 @@ export function withTunnelFault(entry: Entry, entries: readonly Entry[], context
   if (found === undefined) return entry;
   const evidence = `${situation(outer, dead)} ${found.evidence} ${entry.evidence}`;
   return { ...entry, ...found, verdict: "unmet", onsetMs: dead.sinceMs, evidence };
+}
+
+/**
+ * The entry of a port whose outage clears: probes begin to be answered, and no target in the tunnel has recovered yet.
+ * The fault lasts until one has, as theirs does, and keeps its cause.
+ */
+function whileClearing(entry: Entry, entries: readonly Entry[], { previous }: CorrelationContext): Entry {
+  const was = previous?.get(entry.target.id);
+  const isKnown = was?.verdict === "unmet" && was.cause !== undefined && TUNNEL_CAUSES.has(was.cause);
+  const inside = entries.filter((other) => isAt(other, "in-tunnel"));
+  const isStillLost = inside.some((other) => other.verdict === "unmet" && isLost(other));
+  if (!isKnown || !isStillLost || inside.some(isAnswering) || entries.some(isNodeEndFault)) return entry;
+  const where = endpointName(entry.target.host, entry.target.port);
+  const { onsetMs = entry.onsetMs, cause = "udp-blocked" } = was;
+  const evidence = `The outage since ${timeOfDay(onsetMs)} ends: probes through the tunnel begin to be answered. ${entry.evidence}`;
+  return { ...entry, verdict: "unmet", cause, onsetMs, evidence, nextStep: stepOf(cause, where) };
+}
+
+function stepOf(cause: Cause, where: string): string {
+  if (cause === "forward-path-blocked") return forwardBlocked(where, "").nextStep;
+  if (cause === "return-path-blocked") return returnBlocked(where, undefined).nextStep;
+  return (cause === "tunnel-stale" ? stale(where, undefined) : suspected(where)).nextStep;
 }
 
 function situation(outer: MachineApiState, { sinceMs, workedAtMs = sinceMs }: DeadTunnel): string {
