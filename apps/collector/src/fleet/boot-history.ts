@@ -32,8 +32,11 @@ export class BootHistory {
   #sinceMs: number | undefined;
   #swappedMs = 0;
 
-  /** `boot` (hexadecimal) has opened a stream at `nowMs`, from an address and host name. */
-  opened(boot: string, from: string, nowMs: number): void {
+  /**
+   * `boot` (hexadecimal) has opened a stream at `nowMs`, from an address and host name. Returns whether it has come back
+   * after another one: what was received last is then of another machine.
+   */
+  opened(boot: string, from: string, nowMs: number): boolean {
     const before = this.#peers.get(boot);
     const other = this.#last === undefined || this.#last === boot ? undefined : this.#peers.get(this.#last);
     const isSwap = before !== undefined && other !== undefined && Math.abs(nowMs - before.openedMs) <= QUIET_MS;
@@ -47,6 +50,7 @@ export class BootHistory {
     const [oldest] = this.#peers.keys();
     if (this.#peers.size > MAX_BOOTS && oldest !== undefined) this.#peers.delete(oldest);
     this.#last = boot;
+    return before !== undefined && other !== undefined;
   }
 
   /** What is known at `nowMs`; undefined: one machine, as far as is known. */

@@ -118,6 +118,16 @@ describe("what an event changes of a node", () => {
       ["a", "b", "a"].map(opened),
       { duplicate: { peers: ["192.0.2.9 (h1), boot a", "192.0.2.9 (h1), boot b"], sinceMs: NOW_MS } },
     ],
+    [
+      "a boot that comes back after another one, whose windows are dropped",
+      [planned(A), opened("a"), opened("b"), reported(A, NOW_MS - 2), opened("a"), reported(A, NOW_MS - 1)],
+      { recent: [[NOW_MS - 1], []] },
+    ],
+    [
+      "a restart, and a stream that is opened again",
+      [planned(A), opened("a"), reported(A, NOW_MS - 2), opened("b"), opened("b"), reported(A, NOW_MS - 1)],
+      { recent: [[NOW_MS - 2, NOW_MS - 1], []] },
+    ],
     ["a session", [{ kind: "session-started", session: FIRST }], { isConnected: true }],
     [
       "its end",

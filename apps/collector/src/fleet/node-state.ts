@@ -174,7 +174,8 @@ function plan(state: NodeState, { resolution, fleetSize, nowMs }: Of<"planned">)
 function openStream(state: NodeState, { bootId, peerAddress, nowMs }: Of<"stream-opened">): void {
   state.peerAddress = peerAddress;
   const from = `${peerAddress ?? "an unknown address"} (${state.hostname || "no host name"})`;
-  state.boots.opened(bootId, from, nowMs);
+  // Two machines have measured. The runs of the other one would decide until its windows are old.
+  if (state.boots.opened(bootId, from, nowMs)) state.recent.clear();
 }
 
 /** A node that has sent since the start is known by the monotonic clock; of another only the last offset is known. */

@@ -65,6 +65,11 @@ export class RecentWindows {
     return this.#byTarget.get(targetId) ?? [];
   }
 
+  clear(): void {
+    this.#byTarget.clear();
+    this.#bytes = 0;
+  }
+
   copy(): RecentWindows {
     return new RecentWindows(
       new Map([...this.#byTarget].map(([targetId, windows]) => [targetId, [...windows]])),
