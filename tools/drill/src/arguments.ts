@@ -33,7 +33,7 @@ const SETTINGS = {
     default: false,
     help: "makes each fault once; prints its cause, time to detect and time to clear",
   },
-  only: { type: name, help: "with --matrix: only faults whose name matches, such as 'dns-*'" },
+  only: { type: name, help: "with --matrix: only faults whose name matches one of these, such as 'dns-*,omni-hung'" },
   quiet: { type: seconds, help: "no fault but 0.1 % random loss: prints what alarms, and what the tunnel lost" },
   loss: { type: seconds, help: "loss of 0, 1, 5 and 20 %, beside the loss that is reported after so long" },
   extension: {

@@ -98,14 +98,13 @@ async function play(
 }
 
 function chosen(wanted: Played): readonly FaultDrill[] {
-  const pattern = wanted.kind === "screen" ? wanted.fault : wanted.kind === "matrix" ? wanted.only : undefined;
-  if (pattern === undefined) return FAULT_DRILLS;
-  const found = FAULT_DRILLS.filter(({ name }) => matchesPattern(pattern, name));
-  if (found.length > 0) return found;
-  throw noMatch(
-    pattern,
-    FAULT_DRILLS.map(({ name }) => name),
-  );
+  const text = wanted.kind === "screen" ? wanted.fault : wanted.kind === "matrix" ? wanted.only : undefined;
+  if (text === undefined) return FAULT_DRILLS;
+  const names = FAULT_DRILLS.map(({ name }) => name);
+  const patterns = text.split(",");
+  const odd = patterns.find((pattern) => !names.some((name) => matchesPattern(pattern, name)));
+  if (odd !== undefined) throw noMatch(odd, names);
+  return FAULT_DRILLS.filter(({ name }) => patterns.some((pattern) => matchesPattern(pattern, name)));
 }
 
 function listJson(): string {
