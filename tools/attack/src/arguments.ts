@@ -1,7 +1,7 @@
 /** The command line of `npm run attack`. */
 import { type Command, kind, type Program, readCommand, type Settings } from "@lifeline/settings";
 import { ATTACKS } from "./attacks.ts";
-import { LIMITS } from "./play.ts";
+import { LIMITS, TIMES_USUAL_MAX } from "./play.ts";
 
 /** The parsed command line. */
 export interface Arguments {
@@ -32,8 +32,9 @@ const PROGRAM: Program<typeof SETTINGS> = {
   summary: "plays the attacks of docs/security.md on the shipped programs, with honest nodes beside them",
   settings: SETTINGS,
   notes: `All traffic is real, on loopback. The collector runs in a memory cgroup of 2 GiB where this machine allows one (root).
-An attack is held when it achieves nothing, costs no restart and less than ${LIMITS.peakRssMb} MB, and an honest report is acknowledged
-within ${LIMITS.honestAckP99Ms} ms (p99).
+An attack is held when it achieves nothing, costs no restart and less than ${LIMITS.peakRssMb} MB, an honest report is acknowledged
+within ${LIMITS.ackP99Ms} ms (p99), and an honest node is admitted within ${LIMITS.admitMs} ms. On a busy machine both may take as many times
+longer as the collector had to wait for a processor, and ${TIMES_USUAL_MAX} times as long as just before the attack.
 
 exit codes: 0 every attack was held or skipped; 1 one was not; 2 wrong arguments
 `,

@@ -3,11 +3,9 @@ import { randomBytes, X509Certificate } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { CollectorFixture, type CollectorOptions } from "@lifeline/harness";
-import { type Clock, pause } from "@lifeline/measure";
+import type { Clock } from "@lifeline/measure";
 import { type MemoryLimit, makeMemoryLimit } from "./memory-limit.ts";
-
-/** How long a program takes to notice that its clock was set, ms: three times its check interval. */
-const CLOCK_TAKES_MS = 300;
+import { within } from "./poll.ts";
 
 /** The collector under attack. */
 export class CollectorProcess extends CollectorFixture {
@@ -47,10 +45,15 @@ export class CollectorProcess extends CollectorFixture {
     return `sha256:${new X509Certificate(this.caPem).fingerprint256.replaceAll(":", "").toLowerCase()}`;
   }
 
-  /** Sets its clock to `byMs` beside the machine's. Resolves when it has noticed. */
+  /** Sets its clock to `byMs` beside the machine's. Resolves when it has noticed; rejects when it does not. */
   async jump(byMs: number): Promise<void> {
     writeFileSync(this.#clockFile, String(byMs));
-    await pause(this.#clock, CLOCK_TAKES_MS);
+    const hasNoticed = await within(this.#clock, async () => {
+      const fromMs = this.#clock.wallMs() + byMs;
+      const { generatedUnixMs } = await this.admin((client, by) => client.unary("listJoinTokens", {}, by));
+      return Number(generatedUnixMs) >= fromMs && Number(generatedUnixMs) <= this.#clock.wallMs() + byMs;
+    });
+    if (!hasNoticed) throw new Error(`the collector has not set its clock by ${byMs} ms`);
   }
 
   /** Ends it and removes its cgroup. */

@@ -72,11 +72,13 @@ function sendFrames(socket: Socket, { flood, reads = true }: Extract<FloodTraffi
 }
 
 class Caller {
+  readonly #socket: Socket;
   readonly #session: ClientHttp2Session;
   readonly #traffic: Extract<FloodTraffic, { kind: "calls" }>;
   readonly #parts: TrafficParts;
 
   constructor(socket: Socket, traffic: Extract<FloodTraffic, { kind: "calls" }>, parts: TrafficParts) {
+    this.#socket = socket;
     this.#traffic = traffic;
     this.#parts = parts;
     const settings = traffic.reads === false ? { initialWindowSize: 0 } : {};
@@ -89,7 +91,7 @@ class Caller {
   }
 
   #call(): void {
-    const { requests } = this.#traffic;
+    const { requests, pauseMs = 0 } = this.#traffic;
     // Counted over all connections, so that each request has its turn where a connection makes few.
     const request = requests[this.#parts.account.calls % requests.length];
     if (request === undefined || this.#session.destroyed || this.#session.closed) return;
@@ -99,7 +101,7 @@ class Caller {
     stream.on("error", () => {});
     this.#countEnd(stream);
     write(stream, request);
-    if (this.#parts.again) stream.once("close", () => setImmediate(() => this.#call()));
+    if (this.#parts.again) stream.once("close", () => systemClock.after(pauseMs, () => this.#call()));
   }
 
   /** Counts a call once: when its status arrives, or when it ends without one. */
@@ -120,12 +122,15 @@ class Caller {
     stream.on("response", note);
     stream.on("trailers", note);
     if (this.#traffic.reads !== false) stream.resume();
-    stream.once("close", () => count(stream.rstCode === 0 ? "none" : `reset ${stream.rstCode}`));
+    stream.once("close", () => {
+      // What a stream without an end is reset with depends on how its connection ended.
+      if (this.#socket.destroyed) count("cut");
+      else count(stream.rstCode === 0 ? "none" : `reset ${stream.rstCode}`);
+    });
   }
 }
 
-function write(stream: ClientHttp2Stream, { body, more, ends = false, resetAfterMs }: FloodRequest): void {
-  if (resetAfterMs !== undefined) systemClock.after(resetAfterMs, () => stream.close(constants.NGHTTP2_CANCEL));
+function write(stream: ClientHttp2Stream, { body, more, ends = false }: FloodRequest): void {
   if (body !== undefined) stream.write(Buffer.from(body, "base64"));
   if (ends) stream.end();
   if (more === undefined) return;

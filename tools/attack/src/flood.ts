@@ -14,8 +14,6 @@ export interface FloodRequest {
   readonly more?: { readonly bytes: string; readonly everyMs?: number };
   /** Whether the request is finished; default false. */
   readonly ends?: boolean;
-  /** The client resets the stream after this time, ms; default: never. */
-  readonly resetAfterMs?: number;
 }
 
 /** Traffic on an established connection; default: none. */
@@ -24,6 +22,8 @@ export type FloodTraffic =
       readonly kind: "calls";
       /** Calls under way at once; one that ends is followed by another when the flood goes on `again`. */
       readonly streams: number;
+      /** From the end of a call to the one that follows it, ms; default 0. */
+      readonly pauseMs?: number;
       /** Taken in turn. */
       readonly requests: readonly FloodRequest[];
       /** Whether answers are read; without, the stream's window is closed and stays so. Default true. */
@@ -92,7 +92,10 @@ export interface FloodAccount {
   /** Ended by the other side, or never there. */
   readonly ended: number;
   readonly calls: number;
-  /** Calls by the status they ended with (`0` to `16`), `reset` with its code, or `none`. */
+  /**
+   * Calls by the status they ended with (`0` to `16`), `reset` with its code, `cut` (their connection ended before they
+   * did), or `none`.
+   */
   readonly statuses: Readonly<Record<string, number>>;
 }
 

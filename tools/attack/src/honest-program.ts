@@ -15,8 +15,8 @@ const WINDOWS_PER_REPORT = 2;
 const ANSWERED = { reason: "answered" } as const;
 const CONNECT_EVERY_MS = 1_000;
 const AGAIN_AFTER_MS = 250;
-/** Timeout of an attempt to connect, which is then made again, ms. */
-const TIMEOUT_MS = 5_000;
+/** Timeout of an attempt to connect, which is then made again, ms: as long as an agent's uplink waits. */
+const TIMEOUT_MS = 20_000;
 
 guardProcess();
 
@@ -168,7 +168,8 @@ let coming: readonly ComingNode[] = [];
 
 function account(): HonestAccount {
   return {
-    ackMs: reporting.flatMap((node) => [...node.ackMs, ...node.waitingMs()]),
+    ackMs: reporting.flatMap((node) => node.ackMs),
+    waitingMs: reporting.flatMap((node) => node.waitingMs()),
     admitMs: coming.flatMap((node) => [...node.admitMs, ...node.waitingMs()]),
     admissions: coming.reduce((sum, { admitMs }) => sum + admitMs.length, 0),
     refused: reporting.reduce((sum, { refused }) => sum + refused, 0),

@@ -2,8 +2,9 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { getPriority, setPriority } from "node:os";
-import { type Clock, pause } from "@lifeline/measure";
+import { type Clock, NS_PER_MS, pause } from "@lifeline/measure";
 import { childProgram } from "./child-program.ts";
+import { within } from "./poll.ts";
 
 /** A node that was enrolled. */
 export interface HonestIdentity {
@@ -30,11 +31,13 @@ export type HonestOrder =
   /** Send the counts. */
   | { readonly kind: "account" };
 
-/** What was counted. Waits that have not ended count as long as they have lasted. */
+/** What was counted. */
 export interface HonestAccount {
   /** From when a report was due to its acknowledgement, ms. */
   readonly ackMs: readonly number[];
-  /** From the first attempt to connect to a plan, ms. */
+  /** How long the reports have waited that have no acknowledgement yet, ms. */
+  readonly waitingMs: readonly number[];
+  /** From the first attempt to connect to a plan, ms. A wait that has not ended counts as long as it has lasted. */
   readonly admitMs: readonly number[];
   /** Nodes that got a plan: admissions that are over. */
   readonly admissions: number;
@@ -42,8 +45,22 @@ export interface HonestAccount {
   readonly refused: number;
 }
 
-/** When all is calm: that many acknowledgements in a row, none slower, ms; and how often it is looked, ms. */
-const CALM = { acks: 8, withinMs: 100, lookEveryMs: 500 };
+/** How long honest nodes wait, ms; null: no report was due, or no node came. */
+export interface HonestWaits {
+  /** From when a report was due to its acknowledgement, 99th percentile. */
+  readonly ackP99Ms: number | null;
+  /** From the first attempt to connect to a plan, longest. */
+  readonly admitMs: number | null;
+}
+
+/** What is counted at least, so that waits are known. In a second there are twenty acknowledgements, one admission. */
+const ENOUGH = { acks: 20, admissions: 1 };
+
+/**
+ * When all is calm: that many acknowledgements in a row, none slower than `leastMs` or `timesUsual` times what they
+ * usually take; and how often it is looked, ms.
+ */
+const CALM = { acks: 8, leastMs: 100, timesUsual: 2, lookEveryMs: 500 };
 
 /** How much less nice than this program it is, and the least niceness there is (nice(2)). */
 const LESS_NICE = 10;
@@ -77,18 +94,39 @@ export class Honest {
     return account;
   }
 
+  /** Counts from now, and resolves with what honest nodes need now, once it is known. */
+  async measure(): Promise<HonestWaits> {
+    this.tell({ kind: "begin" });
+    return waitsOf(await this.settled());
+  }
+
   /**
-   * Waits until reports are acknowledged as fast as without an attack. Resolves false if that takes longer than the
-   * limit, ms.
+   * What was counted since `begin`, once it is enough and every report that was due before this call is acknowledged or
+   * refused. If that takes longer than an event may (poll.ts), what there is by then.
    */
-  async isCalmWithin(timeoutMs: number): Promise<boolean> {
-    for (let waitedMs = 0; waitedMs < timeoutMs; waitedMs += CALM.lookEveryMs) {
+  async settled(): Promise<HonestAccount> {
+    const startedNs = this.#clock.monotonicNs();
+    let account = await this.account();
+    await within(this.#clock, async () => {
+      account = await this.account();
+      const { ackMs, waitingMs, admissions } = account;
+      const passedMs = (this.#clock.monotonicNs() - startedNs) / NS_PER_MS;
+      const isEnough = ackMs.length >= ENOUGH.acks && admissions >= ENOUGH.admissions;
+      return isEnough && waitingMs.every((ms) => ms < passedMs);
+    });
+    return account;
+  }
+
+  /** Waits until reports are acknowledged about as fast as usual. False: they were not within `timeoutMs`. */
+  async isCalmWithin(timeoutMs: number, usual: HonestWaits): Promise<boolean> {
+    const ackMaxMs = calmAckMs(usual);
+    const isCalm = async () => {
       this.tell({ kind: "begin" });
       await pause(this.#clock, CALM.lookEveryMs);
-      const { ackMs } = await this.account();
-      if (ackMs.length >= CALM.acks && ackMs.every((ms) => ms <= CALM.withinMs)) return true;
-    }
-    return false;
+      const { ackMs, waitingMs } = await this.account();
+      return ackMs.length >= CALM.acks && [...ackMs, ...waitingMs].every((ms) => ms <= ackMaxMs);
+    };
+    return within(this.#clock, isCalm, timeoutMs);
   }
 
   async close(): Promise<void> {
@@ -99,8 +137,22 @@ export class Honest {
   }
 }
 
+/** The longest that an acknowledgement takes while all is calm, ms. */
+export function calmAckMs({ ackP99Ms }: HonestWaits): number {
+  return Math.max(CALM.leastMs, CALM.timesUsual * (ackP99Ms ?? 0));
+}
+
+/** How long the nodes of an account waited. Reports that wait still count as long as they have waited. */
+export function waitsOf({ ackMs, waitingMs, admitMs, admissions }: HonestAccount): HonestWaits {
+  const acks = [...ackMs, ...waitingMs];
+  return {
+    ackP99Ms: acks.length === 0 ? null : Math.round(p99(acks)),
+    admitMs: admissions === 0 ? null : Math.round(Math.max(...admitMs)),
+  };
+}
+
 /** The nearest-rank 99th percentile; with fewer than a hundred values the greatest. NaN for none. */
-export function p99(values: readonly number[]): number {
+function p99(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.ceil(sorted.length * 0.99) - 1] ?? Number.NaN;
 }

@@ -10,8 +10,9 @@ import { openTestBed } from "./test-bed.ts";
 guardProcess();
 
 function line({ attack, outcome, observed, ...cost }: Played): string {
-  const { collectorCpuSeconds, peakRssMb, honestAckP99Ms, restarts } = cost;
-  const costs = `${collectorCpuSeconds.toFixed(1)} s CPU, ${peakRssMb} MB, ack ${honestAckP99Ms} ms, ${restarts} restarts`;
+  const { collectorCpuSeconds, peakRssMb, slowdown, usual, honest, restarts } = cost;
+  const waits = `ack ${honest.ackP99Ms} ms (${usual.ackP99Ms} before), admitted ${honest.admitMs} ms (${usual.admitMs})`;
+  const costs = `${collectorCpuSeconds.toFixed(1)} s CPU, ${peakRssMb} MB, slowdown ${slowdown}, ${waits}, ${restarts} restarts`;
   return `${outcome === "broke" ? "BROKE" : outcome.padEnd(5)}  ${attack.padEnd(24)} ${costs}: ${observed}\n`;
 }
 
@@ -20,9 +21,7 @@ async function run({ only, seconds, json }: Arguments): Promise<number> {
   const testBed = await openTestBed({ clock: systemClock, seconds, host: isInside ? "::" : "127.0.0.1" });
   const played: Played[] = [];
   try {
-    const usualMs = Math.round(await testBed.usualAckP99Ms());
-    const limit = `the collector's memory is limited by: ${testBed.collector.limit.kind}`;
-    process.stderr.write(`${limit}; without an attack an honest report is acknowledged after ${usualMs} ms (p99)\n`);
+    process.stderr.write(`the collector's memory is limited by: ${testBed.collector.limit.kind}\n`);
     for (const attack of ATTACKS.filter(({ name }) => only.includes(name))) {
       const measured = await play(attack, testBed);
       // Inside a network namespace the parent process judges the result.

@@ -1,5 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { expect, it } from "vitest";
 import { Meter } from "./meter.ts";
 
@@ -29,5 +31,24 @@ it.skipIf(process.platform !== "linux")("a meter sees what a process uses, and a
     expect(meter.usage().cpuSeconds).toBeGreaterThan(cpuSeconds + 0.25);
   } finally {
     for (const life of lives) life.kill("SIGKILL");
+  }
+});
+
+/** Never waits for anything but a processor. */
+const BUSY = "for (;;);";
+
+it.skipIf(!existsSync("/proc/self/schedstat"))("a meter sees how long a process waits for a processor", async () => {
+  const others = Array.from({ length: 2 * availableParallelism() }, () =>
+    spawn(process.execPath, ["-e", BUSY], { stdio: "ignore" }),
+  );
+  const life = spawn(process.execPath, ["-e", PROGRAM], { stdio: ["ignore", "pipe", "inherit"] });
+  try {
+    const meter = new Meter();
+    meter.begin(life.pid ?? 0);
+    await once(life.stdout, "data");
+    meter.sample(life.pid);
+    expect(meter.usage().slowdown).toBeGreaterThan(1.3);
+  } finally {
+    for (const process of [life, ...others]) process.kill("SIGKILL");
   }
 });

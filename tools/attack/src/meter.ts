@@ -7,6 +7,11 @@ export interface Usage {
   readonly cpuSeconds: number;
   /** Largest resident set; MB are 10^6 bytes. */
   readonly peakRssMb: number;
+  /**
+   * How many times as long as on a processor of its own its main thread took: 1 when it never had to wait for one. Of
+   * its last life. 1 where Linux does not count the waits.
+   */
+  readonly slowdown: number;
 }
 
 /** Clock ticks a second in /proc (sysconf(3), _SC_CLK_TCK): 100 on every Linux that Node runs on. */
@@ -21,6 +26,8 @@ export class Meter {
   #cpuOfLife = 0;
   #cpuBefore = 0;
   #peakRssMb = 0;
+  #turnsAtBegin = NO_TURNS;
+  #turns = NO_TURNS;
 
   /** Counts from now. */
   begin(pid: number): void {
@@ -28,6 +35,7 @@ export class Meter {
     this.#cpuAtBegin = this.#cpuOfLife = cpuSecondsOf(pid) ?? 0;
     this.#cpuBefore = 0;
     this.#peakRssMb = 0;
+    this.#turnsAtBegin = this.#turns = turnsOf(pid) ?? NO_TURNS;
     try {
       // Resets the peak (proc_pid_clear_refs(5)). Where it may not be written the peak is that of the process's whole
       // life.
@@ -43,14 +51,39 @@ export class Meter {
       this.#cpuBefore += this.#cpuOfLife - this.#cpuAtBegin;
       this.#pid = pid;
       this.#cpuAtBegin = this.#cpuOfLife = 0;
+      this.#turnsAtBegin = this.#turns = NO_TURNS;
     }
     this.#cpuOfLife = cpuSecondsOf(pid) ?? this.#cpuOfLife;
     this.#peakRssMb = Math.max(this.#peakRssMb, peakRssMbOf(pid) ?? 0);
+    this.#turns = turnsOf(pid) ?? this.#turns;
   }
 
   usage(): Usage {
-    return { cpuSeconds: this.#cpuBefore + this.#cpuOfLife - this.#cpuAtBegin, peakRssMb: this.#peakRssMb };
+    const ranNs = this.#turns.ranNs - this.#turnsAtBegin.ranNs;
+    const waitedNs = this.#turns.waitedNs - this.#turnsAtBegin.waitedNs;
+    return {
+      cpuSeconds: this.#cpuBefore + this.#cpuOfLife - this.#cpuAtBegin,
+      peakRssMb: this.#peakRssMb,
+      slowdown: ranNs === 0 ? 1 : 1 + waitedNs / ranNs,
+    };
   }
+}
+
+/** Time that a thread ran, and time that it could have run and had no processor. */
+interface Turns {
+  readonly ranNs: number;
+  readonly waitedNs: number;
+}
+
+const NO_TURNS: Turns = { ranNs: 0, waitedNs: 0 };
+
+/**
+ * Of the main thread (Linux, Documentation/scheduler/sched-stats.rst). Undefined when the process is gone, or on a
+ * kernel without the file.
+ */
+function turnsOf(pid: number): Turns | undefined {
+  const [ranNs, waitedNs] = read(`/proc/${pid}/schedstat`)?.split(" ").map(Number) ?? [];
+  return ranNs === undefined || waitedNs === undefined ? undefined : { ranNs, waitedNs };
 }
 
 /** Undefined when the process is gone. */

@@ -107,7 +107,7 @@ export class NodeStream {
     return this.#call.send({ message: { case: "report", value } });
   }
 
-  /** Waits until `count` reports were acknowledged or refused, at most ten seconds. */
+  /** Waits until `count` reports were acknowledged or refused, as long as for any event (poll.ts). */
   async answered(count: number): Promise<{ readonly acked: number; readonly refused: readonly string[] }> {
     await within(this.#clock, () => this.#seen.acked + this.#seen.refused.length >= count);
     return this.#seen;

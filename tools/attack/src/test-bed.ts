@@ -6,23 +6,21 @@ import { join } from "node:path";
 import { AGENT_NODE } from "@lifeline/bundle";
 import { Relay, ShippedProgram } from "@lifeline/harness";
 import { type KeyPair, makeKeyPair, signingRequestDer } from "@lifeline/identity";
-import { type Clock, pause } from "@lifeline/measure";
+import type { Clock } from "@lifeline/measure";
 import { type ChannelCredentials, createRpcClient, tlsCredentials } from "@lifeline/rpc";
 import { enrolPb } from "@lifeline/wire";
 import { CollectorProcess } from "./collector-process.ts";
 import { type FloodAccount, type FloodJob, flood } from "./flood.ts";
-import { Honest, type HonestIdentity, p99 } from "./honest.ts";
+import { Honest, type HonestIdentity, type HonestWaits } from "./honest.ts";
 import { type NodeStream, OWN_CHANNEL, openStream, type StreamOptions } from "./node-stream.ts";
+import { EVENT_WITHIN_MS } from "./poll.ts";
 import { contentOf, keysIn, pemBody } from "./secrets.ts";
 
-/** A call fails after this long, ms. */
-export const CALL = { timeoutMs: 5_000 };
+/** A call is an event: it fails only when its answer never comes. */
+export const CALL = { timeoutMs: EVENT_WITHIN_MS };
 
-/** Longest time for the honest nodes to reconnect after a collector restart, ms. */
+/** How long the honest nodes may take to be calm after a start of the collector, before the next attack begins, ms. */
 const CALM_WITHIN_MS = 10_000;
-
-/** How long the honest nodes are measured without an attack, ms. */
-const USUAL_MS = 3_000;
 
 /** A certificate and its key, as a node holds them. */
 export interface NodeCredentials {
@@ -37,6 +35,12 @@ export interface TestBedOptions {
   readonly seconds: number;
   /** Where the collector listens, an address literal. Default 127.0.0.1. */
   readonly host?: string;
+}
+
+/** A series in the text of metrics; not a number where it has none. */
+export function seriesIn(metrics: string, name: string): number {
+  const line = metrics.split("\n").find((one) => one.startsWith(`${name} `));
+  return Number(line?.slice(name.length + 1));
 }
 
 /** Builds it. */
@@ -85,7 +89,7 @@ export class TestBed {
     const [reporting, coming] = [identities.slice(0, 2), identities.slice(2)];
     const { address, caPem } = this;
     this.honest.tell({ kind: "start", address, caPem, reporting, coming });
-    await this.honest.isCalmWithin(CALM_WITHIN_MS);
+    await this.honest.isCalmWithin(CALM_WITHIN_MS, await this.honest.measure());
   }
 
   /** Starts the collector after it has exited, and gives the honest nodes its address. */
@@ -95,17 +99,10 @@ export class TestBed {
   }
 
   /** A collector that has done nothing yet, on the same data; resolves when honest nodes are back. */
-  async startFresh(): Promise<void> {
+  async startFresh(usual: HonestWaits): Promise<void> {
     await this.collector.kill();
     await this.revive();
-    await this.honest.isCalmWithin(CALM_WITHIN_MS);
-  }
-
-  /** How long an acknowledgement takes without an attack, 99th percentile: what this machine is like now. */
-  async usualAckP99Ms(): Promise<number> {
-    this.honest.tell({ kind: "begin" });
-    await pause(this.clock, USUAL_MS);
-    return p99((await this.honest.account()).ackMs);
+    await this.honest.isCalmWithin(CALM_WITHIN_MS, usual);
   }
 
   /** How long each flood lasts. */
@@ -232,6 +229,11 @@ export class TestBed {
     return (
       await fetch(`http://127.0.0.1:${this.collector.httpPort}/metrics`, { headers: { connection: "close" } })
     ).text();
+  }
+
+  /** A series of the collector, as its metrics name it; not a number where it has none. */
+  async series(name: string): Promise<number> {
+    return seriesIn(await this.metrics(), name);
   }
 
   /** Adds the keys that the agents keep to the secrets; how many there are. */

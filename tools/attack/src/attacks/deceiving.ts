@@ -61,8 +61,14 @@ async function lie(testBed: TestBed, messages: readonly Buffer[]) {
   return { port: (server.address() as AddressInfo).port, streams: () => streams, close: () => server.close() };
 }
 
+/** Messages of a false collector, and what the agent logs when it has refused them. */
+interface Lie {
+  readonly messages: readonly Buffer[];
+  readonly refusal: RegExp;
+}
+
 /** Enrols an agent, connects it to a collector that sends those messages, and returns the result. */
-async function deceive(testBed: TestBed, nodeId: string, messages: readonly Buffer[]) {
+async function deceive(testBed: TestBed, nodeId: string, { messages, refusal }: Lie) {
   const liar = await lie(testBed, messages);
   const relay = await Relay.open(testBed.clock);
   const via = `127.0.0.1:${relay.port}`;
@@ -74,29 +80,30 @@ async function deceive(testBed: TestBed, nodeId: string, messages: readonly Buff
   relay.target(liar.port);
   const agent = testBed.agent(nodeId, via, token, { measuresNothing: false });
   const { pid } = agent;
-  await within(testBed.clock, () => liar.streams() > 0);
+  const hasRefused = await within(testBed.clock, () => refusal.test(agent.output()));
   await pause(testBed.clock, testBed.seconds * 1_000);
   const isSame = pid !== undefined && agent.pid === pid;
   const peakMb = Math.round(isSame ? (peakRssMbOf(pid) ?? 0) : 0);
   await agent.kill();
   liar.close();
   await relay.close();
-  return { isSame, peakMb, streams: liar.streams(), log: agent.output() };
+  return { isSame, peakMb, hasRefused, streams: liar.streams(), log: agent.output() };
 }
 
-function lying(name: string, tries: string, messages: readonly Buffer[]): Attack {
+function lying(name: string, tries: string, lie: Lie): Attack {
   return {
     name,
     position: "anywhere",
     tries,
     async run(testBed) {
-      const { isSame, peakMb, streams, log } = await deceive(testBed, `${name}-1`, messages);
+      const { isSame, peakMb, hasRefused, streams, log } = await deceive(testBed, `${name}-1`, lie);
       const isMeasuring = log.includes('"plan applied"');
       return outcomeOf(
         [
           `${streams} streams of the agent got false messages, and it ${isSame ? "still runs" : "exited"}`,
           isSame && streams > 0,
         ],
+        [`it ${hasRefused ? "has" : "has not"} refused them`, hasRefused],
         [`it held at most ${peakMb} MB`, peakMb < AGENT_MAX_MB],
         [`it ${isMeasuring ? "runs" : "does not run"} the false plan`, !isMeasuring],
       );
@@ -105,7 +112,16 @@ function lying(name: string, tries: string, messages: readonly Buffer[]): Attack
 }
 
 export const deceiving: readonly Attack[] = [
-  lying("empty-targets", `hands an agent a plan of ${EMPTY} empty targets`, [EMPTY_TARGETS]),
-  lying("empty-keys", `acknowledges ${EMPTY} reports without a key to an agent`, [EMPTY_KEYS]),
-  lying("unusable-plan", "hands an agent a plan of a path with a space and of an ALPN name that is too long", UNUSABLE),
+  lying("empty-targets", `hands an agent a plan of ${EMPTY} empty targets`, {
+    messages: [EMPTY_TARGETS],
+    refusal: /plan\.targets: got/,
+  }),
+  lying("empty-keys", `acknowledges ${EMPTY} reports without a key to an agent`, {
+    messages: [EMPTY_KEYS],
+    refusal: /ack\.reports: got/,
+  }),
+  lying("unusable-plan", "hands an agent a plan of a path with a space and of an ALPN name that is too long", {
+    messages: UNUSABLE,
+    refusal: /http\.path[\s\S]*tls\.alpn/,
+  }),
 ];

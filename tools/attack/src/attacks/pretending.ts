@@ -8,6 +8,7 @@ import { RpcStatus, tlsCredentials } from "@lifeline/rpc";
 import { type Attack, type Claim, outcomeOf } from "../attack.ts";
 import { type ChainPems, chainBelowLeaf } from "../certificate-chain.ts";
 import { CollectorProcess } from "../collector-process.ts";
+import { EVENT_WITHIN_MS, within } from "../poll.ts";
 import type { TestBed } from "../test-bed.ts";
 import { isRefusedWith, said } from "./refusal.ts";
 
@@ -16,16 +17,11 @@ const DAY_MS = 24 * HOUR_MS;
 const AHEAD_MS = 400 * DAY_MS;
 
 /** How long until the retention job has looked at the nodes' clocks, ms: it does once a minute. */
-const LOOKS_WITHIN_MS = 65_000;
+const LOOKS_WITHIN_MS = 60_000 + EVENT_WITHIN_MS;
 const LOOK_EVERY_MS = 1_000;
 
 /** Most that a clock which two of five nodes lie about may be off, s. */
 const OFF_MAX_S = 60;
-
-/** A series of the collector; not a number where it has none. */
-async function seriesOf(testBed: TestBed, name: string): Promise<number> {
-  return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(await testBed.metrics())?.[1]);
-}
 
 /** A collector whose certificates another CA issues, and chains for its node victim-7 that it must not believe. */
 async function openOwnPki({ clock, folder }: TestBed) {
@@ -116,12 +112,14 @@ export const pretending: readonly Attack[] = [
         await liar.answered(1);
       }
       let offsetS = Number.NaN;
-      for (let waitedMs = 0; waitedMs < LOOKS_WITHIN_MS && Number.isNaN(offsetS); waitedMs += LOOK_EVERY_MS) {
+      const hasLooked = async () => {
         await pause(testBed.clock, LOOK_EVERY_MS);
-        offsetS = await seriesOf(testBed, "lifeline_collector_clock_offset_seconds");
-      }
+        offsetS = await testBed.series("lifeline_collector_clock_offset_seconds");
+        return !Number.isNaN(offsetS);
+      };
+      await within(testBed.clock, hasLooked, LOOKS_WITHIN_MS);
       const after = await testBed.stored("bystander-1");
-      const pruned = await seriesOf(testBed, "lifeline_collector_pruned_rows_total");
+      const pruned = await testBed.series("lifeline_collector_pruned_rows_total");
       return outcomeOf(
         [`the fleet's clock is ${offsetS} s from the collector's`, Math.abs(offsetS) < OFF_MAX_S],
         [`${pruned} rows are pruned`, pruned === 0],

@@ -2,7 +2,9 @@
  * Attacks by a client that can reach a port or process of the collector: guess tokens, read other roles' data, or block
  * the collector.
  */
+import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { request } from "node:http";
 import { ShippedProgram } from "@lifeline/harness";
 import { pause } from "@lifeline/measure";
@@ -15,16 +17,18 @@ import { field, framed, numberField } from "../message-bytes.ts";
 import { playFlood, SOURCES } from "../play-flood.ts";
 import { within } from "../poll.ts";
 import { CALL, type TestBed } from "../test-bed.ts";
+import { guess } from "./guess.ts";
 import { refusalOf, said } from "./refusal.ts";
 
-/** Guesses that one source may have wrong, at most: twenty at once, and one in three seconds. */
-const GUESSES_MAX = 40;
 const GUESSES = 4_000;
 
 const QUERY = "/lifeline.v1.QueryService";
 
-/** How long Node may take to listen for a debugger, ms. */
-const NOTICES_WITHIN_MS = 500;
+/** Node that prints a line when it may be signalled, and listens for a debugger at a free port when it is. */
+const DEBUGGABLE = ["--inspect-port=0", "-e", "setInterval(() => {}, 1e9); console.log('runs')"];
+
+/** How much longer than that the programs are watched, ms. */
+const WATCHED_MS = 500;
 
 /** What the metrics listener answers to a request under that name. */
 function getMetrics(port: number, host: string): Promise<{ readonly status: number; readonly text: string }> {
@@ -40,12 +44,29 @@ function getMetrics(port: number, host: string): Promise<{ readonly status: numb
   });
 }
 
-/** Sends a program the signal that makes Node open a debugger port, and returns the result. */
-async function signalled({ clock }: TestBed, name: string, pid: number | undefined): Promise<Claim> {
-  if (pid === undefined) return [`the ${name} is dead`, false];
+/** Resolves when a Node that was sent the signal has opened a debugger port: as long as that takes here. */
+async function untilDebuggerOpens({ clock }: TestBed): Promise<Claim> {
+  const node = spawn(process.execPath, DEBUGGABLE, { stdio: ["ignore", "pipe", "ignore"] });
+  try {
+    await once(node.stdout, "data");
+    node.kill("SIGUSR1");
+    const opens = await within(clock, () => listeningPorts(node.pid ?? 0).length > 0);
+    await pause(clock, WATCHED_MS);
+    return [`a Node that may be debugged ${opens ? "opened" : "did not open"} a port`, opens];
+  } finally {
+    node.kill("SIGKILL");
+  }
+}
+
+/** Sends a program the signal that makes Node open a debugger port, and returns what its result is by then. */
+function signalled(name: string, pid: number | undefined): () => Claim {
+  if (pid === undefined) return () => [`the ${name} is dead`, false];
   const before = listeningPorts(pid);
   process.kill(pid, "SIGUSR1");
-  await pause(clock, NOTICES_WITHIN_MS);
+  return () => openedBy(name, pid, before);
+}
+
+function openedBy(name: string, pid: number, before: readonly number[]): Claim {
   try {
     const more = listeningPorts(pid).filter((port) => !before.includes(port));
     return [
@@ -71,15 +92,15 @@ export const reaching: readonly Attack[] = [
       }));
       const traffic = { kind: "calls", streams: 4, requests } as const;
       const basics = { sources: SOURCES.slice(0, 1), connections: 8, again: true, start: { kind: "tls" } } as const;
-      const account = await testBed.flood({ ...basics, traffic, least: { statuses: { 16: 1 } } });
+      const { account, triedMax } = await guess(testBed, { ...basics, traffic, least: { statuses: { 16: 1 } } });
       const reader = createRpcClient(queryPb.QueryService, testBed.address, testBed.client());
       const honest = await refusalOf(reader.unary("listNodes", {}, { ...CALL, bearerToken: testBed.readerToken }));
       reader.close();
       const tried = account.statuses["16"] ?? 0;
       return outcomeOf(
         [
-          `${floodText(account)}; ${tried} tried`,
-          tried > 0 && tried <= GUESSES_MAX && account.statuses["0"] === undefined,
+          `${floodText(account)}; ${tried} tried, want at most ${triedMax}`,
+          tried > 0 && tried <= triedMax && account.statuses["0"] === undefined,
         ],
         [`a reader at another address: ${said(honest)}`, honest === "OK"],
       );
@@ -145,10 +166,11 @@ export const reaching: readonly Attack[] = [
       await within(testBed.clock, () => agent.output().includes('"connected"'));
       await within(testBed.clock, () => reflector.output().includes('"reflecting"'));
       const programs = { collector: testBed.collector.program, agent, reflector };
-      const claims: Claim[] = [];
-      for (const [name, { pid }] of Object.entries(programs)) claims.push(await signalled(testBed, name, pid));
+      const results = Object.entries(programs).map(([name, { pid }]) => signalled(name, pid));
+      const opens = await untilDebuggerOpens(testBed);
+      const claims = results.map((result) => result());
       await Promise.all([agent.kill(), reflector.kill()]);
-      return outcomeOf(...claims);
+      return outcomeOf(opens, ...claims);
     },
   },
 ];

@@ -26,9 +26,8 @@ const INVISIBLE =
 /** What Markdown makes more of outside of code. */
 const LIVE = /https?:\/\/|www\.|(^|\s)@\w|(^|\s)#\d|<\w/;
 
-/** How often the witness reports, and after how many reports the victim must have been judged by them. */
+/** How often the witness reports, ms. */
 const WITNESS_EVERY_MS = 500;
-const WITNESS_WORDS = 10;
 
 /** What people run, one after the other: a person does not take the collector's processors. */
 const OUTPUTS = [
@@ -150,14 +149,16 @@ export const showing: readonly Attack[] = [
       const witnessId = randomBytes(16);
       const by = { ...CALL, bearerToken: testBed.collector.witnessToken };
       let cause = "";
-      for (let words = 0; words < WITNESS_WORDS && cause !== "return-path-blocked"; words += 1) {
+      const isBlocked = async () => {
         const sources = [{ address: "127.0.0.9", port: 51_820, packets: 9n, receivedAgoMs: 0n }];
         await witness.unary("witness", { witnessId, port: 51_820, watchedMs: 60_000n, sources }, by);
         await pause(testBed.clock, WITNESS_EVERY_MS);
         const rows = await verdictsOf(testBed, "victim-9");
         const row = rows.find(({ requirementId, probe }) => requirementId === "siderolink-endpoint" && probe === "udp");
         cause = row?.cause ?? "none";
-      }
+        return cause === "return-path-blocked";
+      };
+      await within(testBed.clock, isBlocked);
       witness.close();
       return outcomeOf(
         [`the liar: ${liar.first}`, liar.first === "let in"],
