@@ -33,8 +33,8 @@ export class BootHistory {
   #swappedMs = 0;
 
   /**
-   * `boot` (hexadecimal) has opened a stream at `nowMs`, from an address and host name. Returns whether it has come back
-   * after another one: what was received last is then of another machine.
+   * `boot` (hexadecimal) has opened a stream at `nowMs`, from an address and host name. Returns whether it has come
+   * back after another one: what was received last is then of another machine.
    */
   opened(boot: string, from: string, nowMs: number): boolean {
     const before = this.#peers.get(boot);

@@ -25,7 +25,7 @@ const GUESSES = 4_000;
 const QUERY = "/lifeline.v1.QueryService";
 
 /** Node that prints a line when it may be signalled, and listens for a debugger at a free port when it is. */
-const DEBUGGABLE = ["--inspect-port=0", "-e", "setInterval(() => {}, 1e9); console.log('runs')"];
+const DEBUGGABLE = ["--inspect-port=0", "-e", "console.log('runs'); process.stdin.resume()"];
 
 /** How much longer than that the programs are watched, ms. */
 const WATCHED_MS = 500;
@@ -46,7 +46,7 @@ function getMetrics(port: number, host: string): Promise<{ readonly status: numb
 
 /** Resolves when a Node that was sent the signal has opened a debugger port: as long as that takes here. */
 async function untilDebuggerOpens({ clock }: TestBed): Promise<Claim> {
-  const node = spawn(process.execPath, DEBUGGABLE, { stdio: ["ignore", "pipe", "ignore"] });
+  const node = spawn(process.execPath, DEBUGGABLE, { stdio: ["pipe", "pipe", "ignore"] });
   try {
     await once(node.stdout, "data");
     node.kill("SIGUSR1");
