@@ -169,6 +169,21 @@ describe("a host with several addresses", () => {
     expect(loss).toMatchObject({ sent: 15, lost: 5 });
   });
 
+  it("shows the chain of an address that fails, where the target's latest attempts were answered", () => {
+    const chain = [{ subject: "CN=omni.test" }];
+    const turns = [...rounds(5, { [A]: "tls-untrusted", [B]: "tls-untrusted" }), ...rounds(1, { [A]: OK, [B]: OK })];
+    const windows = windowsOf(turns).map(({ last, lastBad, ...window }) => ({
+      ...window,
+      last: last && { ...last, evidence: { ...last.evidence, chain } },
+      lastBad: lastBad && { ...lastBad, evidence: { ...lastBad.evidence, chain } },
+    })) as unknown as Window[];
+    expect(targetVerdictOf(TARGET, windows, NOW_MS, DEFAULT_THRESHOLDS)).toMatchObject({
+      verdict: "unmet",
+      cause: "tls-untrusted",
+      seen: { evidence: { chain } },
+    });
+  });
+
   it("begins when the address failed, and ends when it recovered", () => {
     const failing = judged(rounds(5, { [A]: OK, [B]: "timeout" }));
     expect(failing.onsetMs).toBe(NOW_MS - 8_000 - 5);

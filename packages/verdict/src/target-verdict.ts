@@ -17,7 +17,7 @@ import {
   WINDOW_MS,
   type Window,
 } from "@lifeline/window";
-import { type AddressStates, addressStatesOf } from "./address-states.ts";
+import { type AddressStates, addressStatesOf, type FailingAddress } from "./address-states.ts";
 import { conclusiveOf, endedOf } from "./attempt-counts.ts";
 import { degradationOf } from "./degradation.ts";
 import { directionsOf } from "./direction-lookback.ts";
@@ -92,7 +92,7 @@ export function targetVerdictOf(
   const recent = own.filter(({ endMs }) => endMs > nowMs - lookbackMs);
   const fresh = recent.filter(({ endMs }) => endMs > nowMs - staleAfterMsOf(thresholds, target.cadenceMs));
   const addresses = addressStatesOf(own, thresholds);
-  const streak = streakOver(streakOf(own, thresholds, target.cadenceMs), addresses);
+  const streak = streakOver(own, streakOf(own, thresholds, target.cadenceMs), addresses);
   const judged = judgedWindows(target, recent, streak, addresses, thresholds);
   const merged = mergeAllWindows(emptyWindow(target.id, nowMs, nowMs - lookbackMs), judged.windows);
   const lookback = { ...merged, directions: directionsOf(judged.windows) };
@@ -115,7 +115,7 @@ export function targetVerdictOf(
  * The streak of a target whose addresses take turns. Failures in a row at several addresses prove nothing while another
  * one answers. A name that cannot be resolved fails at every address.
  */
-function streakOver(streak: Streak, addresses: AddressStates | undefined): Streak {
+function streakOver(own: readonly Window[], streak: Streak, addresses: AddressStates | undefined): Streak {
   if (addresses === undefined || addresses.answering.length + addresses.failing.length === 0) return streak;
   const { failing, answering, undecided, allBadNow, answeringSinceMs, recoveredAtMs } = addresses;
   if (streak.kind === "bad" && (allBadNow || streak.seen.evidence.address === undefined)) return streak;
@@ -130,9 +130,18 @@ function streakOver(streak: Streak, addresses: AddressStates | undefined): Strea
   }
   const [latest] = failing.toSorted((a, b) => b.seen.endedAtMs - a.seen.endedAtMs);
   if (latest === undefined || undecided.length > 0) return streak;
-  const { reason, seen } = latest;
+  const { reason, runLength } = latest;
   const sinceMs = Math.max(...failing.map((one) => one.sinceMs));
-  return { kind: "bad", sinceMs, runLength: latest.runLength, reason, seen };
+  return { kind: "bad", sinceMs, runLength, reason, seen: wholeSample(own, latest) };
+}
+
+/** The sample with the evidence that the target's own sample there has: an address keeps less, such as no chain. */
+function wholeSample(own: readonly Window[], { address, reason, seen, sinceMs }: FailingAddress): Remembered {
+  const there = own
+    .flatMap(({ last, lastBad }) => [last, lastBad])
+    .filter((one) => one?.reason === reason && one.evidence.address === address && one.endedAtMs >= sinceMs);
+  const evidence = there.reduce(latestSample, undefined)?.evidence;
+  return evidence === undefined ? seen : { ...seen, evidence };
 }
 
 /** A target that answers at some addresses and fails at others is degraded. */

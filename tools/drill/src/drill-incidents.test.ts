@@ -17,6 +17,9 @@ const row = (targetId: string, probe: string, cause: string, followsFrom: string
   ({ node: "node1", requirement: "api", targetId, probe, target: "omni:443", cause, followsFrom }) as StatusRow;
 const STANDING = [row("a", "tcp", "refused", null), row("b", "tls", "reset", "a"), row("c", "udp", "loss", null)];
 
+/** `d` failed only while the fault cleared. */
+const FOLLOWED = [row("b", "tls", "reset", "a"), row("d", "http", "reset", "b")];
+
 const incident = (id: number, targetId: string, cause: string, isOpen = false): LabIncident => {
   return { id, node: "node1", requirement: "api", targetId, cause, isOpen };
 };
@@ -29,6 +32,11 @@ describe("what the collector keeps of a drill", () => {
     [
       "a symptom with its own cause",
       [incident(1, "a", "refused"), incident(2, "b", "reset")],
+      { closedCause: "refused", incidents: 1, others: [] },
+    ],
+    [
+      "a symptom that began late",
+      [incident(1, "a", "refused"), incident(2, "d", "reset")],
       { closedCause: "refused", incidents: 1, others: [] },
     ],
     [
@@ -52,6 +60,6 @@ describe("what the collector keeps of a drill", () => {
       { closedCause: "refused", incidents: 1, others: ["incident api udp omni:443: loss"] },
     ],
   ])("reads %s", (_, begun, expected) => {
-    expect(drillIncidents(begun, STANDING, drill)).toEqual(expected);
+    expect(drillIncidents(begun, STANDING, FOLLOWED, drill)).toEqual(expected);
   });
 });

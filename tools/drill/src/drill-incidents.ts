@@ -13,21 +13,23 @@ export interface DrillIncidents {
   readonly others: readonly string[];
 }
 
-/** Reads the incidents that began with the fault. Pure. `standing` are the node's rows while the fault stood. */
+/**
+ * Reads the incidents that began with the fault. Pure. `standing` are the node's rows while the fault stood, `followed`
+ * those that followed from another row then or while the fault cleared: a slow row may fail only then.
+ */
 export function drillIncidents(
   begun: readonly LabIncident[],
   standing: readonly StatusRow[],
+  followed: readonly StatusRow[],
   drill: FaultDrill,
 ): DrillIncidents {
   const rows = new Map(standing.map((row) => [row.targetId, row]));
   const isExpectedRow = ({ targetId, requirement }: LabIncident) =>
     requirement === drill.expected.requirement && matchesProbe(rows.get(targetId), drill);
   const isAllowed = ({ cause }: LabIncident) => isAllowedCause(cause, drill);
-  /** A symptom keeps the cause that its row had during the fault. */
-  const isSymptom = ({ targetId, cause }: LabIncident) => {
-    const row = rows.get(targetId);
-    return row !== undefined && row.followsFrom !== null && row.cause === cause;
-  };
+  /** A symptom keeps the cause with which its row followed from another. */
+  const isSymptom = (one: LabIncident) =>
+    followed.some(({ targetId, cause }) => targetId === one.targetId && cause === one.cause);
   const ended = begun.filter((one) => isExpectedRow(one) && !one.isOpen);
   const counts = new Map<string, number>();
   for (const { targetId } of begun) counts.set(targetId, (counts.get(targetId) ?? 0) + 1);

@@ -189,18 +189,21 @@ async function runPrepared(
     await clear();
   }
   const clearedNs = clock.monotonicNs();
+  const ownRows = (rows: readonly StatusRow[]) => rows.filter((row) => row.node === node.name);
+  const followed = new Map<string, StatusRow>();
+  const noteFollowing = (rows: readonly StatusRow[]) => {
+    for (const row of ownRows(rows)) if (row.followsFrom !== null) followed.set(`${row.targetId} ${row.cause}`, row);
+  };
+  noteFollowing(standing);
   const recovers = (rows: readonly StatusRow[]) => {
+    noteFollowing(rows);
     for (const one of otherFaults(rows, node, drill, standing)) whileClearing.add(one);
     return isRecovered(rows, before, node.name);
   };
   const recovered = await testBed.until(recovers, CLEAR_MAX_MS, signal);
   const after = recovered?.rows ?? (await testBed.next(signal))?.rows ?? [];
   const begun = await endedIncidents(testBed, node, latestId, clock, signal);
-  const kept = drillIncidents(
-    begun,
-    standing.filter((row) => row.node === node.name),
-    drill,
-  );
+  const kept = drillIncidents(begun, ownRows(standing), [...followed.values()], drill);
   return {
     ...saidOf(standing, node, drill),
     closedCause: kept.closedCause,

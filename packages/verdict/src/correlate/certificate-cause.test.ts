@@ -1,5 +1,5 @@
 import type { InterceptionSigns } from "@lifeline/catalogue";
-import type { ChainCertificate } from "@lifeline/measure";
+import type { Cause, ChainCertificate } from "@lifeline/measure";
 import { describe, expect, it } from "vitest";
 import type { NodeContext } from "../node-context.ts";
 import {
@@ -30,6 +30,10 @@ const signs: InterceptionSigns = {
     { hosts: ["*.test", "GHCR.IO"], issuers: ["Good CA"] },
   ],
 };
+/** What the row of the host was before. */
+const was = (cause: Cause, onsetMs: number) =>
+  new Map([[targetOf(TLS, { host: "ghcr.io" }).id, { verdict: "met" as const, sinceMs: onsetMs, cause, onsetMs }]]);
+
 const UNTRUSTED = { verdict: "unmet", cause: "tls-untrusted" } as const;
 interface Case {
   readonly chain?: readonly ChainCertificate[];
@@ -173,6 +177,19 @@ describe("interception is shown by", () => {
       "Network team: exempt this node's TLS to ghcr.io:443 from inspection by the filter on the path; deployment owner: or, if the site inspects TLS on purpose, declare its CA (egress.tlsInspection).";
     expect(after({ chain: issued("CN=boxwall") })).toMatchObject({ verdict: "degraded", nextStep });
     expect(after({ chain: issued("CN=boxwall"), parts: UNTRUSTED })).toMatchObject({ verdict: "unmet", nextStep });
+  });
+
+  it.each<[string, ReturnType<typeof was> | undefined, number]>([
+    ["when it was seen first", undefined, NOW_MS],
+    ["when it was seen first, after another cause", was("none", 7), NOW_MS],
+    ["since it was seen first", was("tls-intercepted", 7), 7],
+  ])("a target that has answered for long, and is so %s", (_, previous, onsetMs) => {
+    const entry = entryOf(targetOf(TLS, { host: "ghcr.io" }), {
+      onsetMs: 1,
+      own: { seen: rememberedOf("answered", NOW_MS, { chain: issued("CN=boxwall") }) },
+    });
+    const context = contextOf({ interception: signs, ...(previous === undefined ? {} : { previous }) });
+    expect(withCertificateCause(entry, [], context)).toMatchObject({ cause: "tls-intercepted", onsetMs });
   });
 
   it.each([

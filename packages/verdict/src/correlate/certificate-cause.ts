@@ -18,7 +18,15 @@ export function withCertificateCause(entry: Entry, _: readonly Entry[], context:
   if (declared !== undefined) return withDeclared(entry, declared);
   const why = interceptionOf(entry, chain, context);
   if (why === undefined) return entry;
-  return intercepted(entry, why, isNamedByHash(context.site));
+  const onsetMs = entry.verdict === "met" ? interceptedSinceMs(entry, context) : entry.onsetMs;
+  return { ...intercepted(entry, why, isNamedByHash(context.site)), onsetMs };
+}
+
+/** A target that answers may have answered long before the box came: it is intercepted since that was seen. */
+function interceptedSinceMs({ target, own, onsetMs }: Entry, { previous }: CorrelationContext): number {
+  const was = previous?.get(target.id);
+  if (was?.cause === "tls-intercepted" && was.onsetMs !== undefined) return was.onsetMs;
+  return own.seen?.endedAtMs ?? onsetMs;
 }
 
 /** `mayBeDeclared`: a declared CA is known by its SHA-256 alone, and the chain may be its own. */

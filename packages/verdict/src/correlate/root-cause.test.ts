@@ -142,6 +142,24 @@ describe("a fault at an endpoint follows from", () => {
       dns,
     ],
     [
+      "no dead resolver that failed on after another name was looked up",
+      unanswered,
+      [
+        { ...dns, own: { ...dns.own, seen: rememberedOf("timeout", dns.onsetMs + 5) } },
+        entryOf(targetOf(TCP, { host: "ghcr.test" }), { own: { resolvedAtMs: dns.onsetMs + 5 } }),
+      ],
+      undefined,
+    ],
+    [
+      "a dead resolver that may have answered again when another name was looked up",
+      unanswered,
+      [
+        { ...dns, own: { ...dns.own, seen: rememberedOf("timeout", dns.onsetMs + 5) } },
+        entryOf(targetOf(TCP, { host: "ghcr.test" }), { own: { resolvedAtMs: dns.onsetMs + 6 } }),
+      ],
+      dns,
+    ],
+    [
       "the resolver's TCP port, which a truncated answer needs, though another name was looked up",
       unanswered,
       [dnsTcp, entryOf(targetOf(TCP, { host: "ghcr.test" }), { own: { resolvedAtMs: dnsTcp.onsetMs } })],

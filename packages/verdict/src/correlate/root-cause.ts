@@ -35,7 +35,7 @@ function rootOf(entry: Entry, entries: readonly Entry[], context: CorrelationCon
     (other) =>
       isFailing(other) && !other.comparison && beganBefore(other, symptomSinceMs(entry), entry.target.timeoutMs),
   );
-  const resolver = failing.find((other) => isResolverOf(other, entry) && !hasResolvedSince(other, entry, entries));
+  const resolver = failing.find((other) => isResolverOf(other, entry) && !hasResolvedMeanwhile(other, entry, entries));
   if (resolver !== undefined) return resolver;
   const below = failing
     .filter((other) => isBelow(other, entry))
@@ -72,10 +72,11 @@ function isResolverOf(resolver: Entry, entry: Entry): boolean {
 }
 
 /**
- * Whether another name was looked up since the resolver fails over UDP, over which names are looked up: the node has
- * another resolver that works, so this one explains nothing, nor does its TCP port.
+ * Whether another name was looked up while the resolver failed over UDP, over which names are looked up: the node has
+ * another resolver that works, so this one explains nothing, nor does its TCP port. A name that was looked up after the
+ * resolver last failed may have been answered by it.
  */
-function hasResolvedSince(resolver: Entry, entry: Entry, entries: readonly Entry[]): boolean {
+function hasResolvedMeanwhile(resolver: Entry, entry: Entry, entries: readonly Entry[]): boolean {
   const dead = entries.find((other) => isSameEndpoint(other, resolver) && other.verdict === "unmet" && isByUdp(other));
   const { host, family } = entry.target;
   return entries.some(
@@ -84,7 +85,8 @@ function hasResolvedSince(resolver: Entry, entry: Entry, entries: readonly Entry
       target.family === family &&
       dead !== undefined &&
       resolvedAtMs !== undefined &&
-      resolvedAtMs >= dead.onsetMs,
+      resolvedAtMs >= dead.onsetMs &&
+      resolvedAtMs <= (dead.own.seen?.endedAtMs ?? dead.onsetMs),
   );
 }
 
