@@ -75,6 +75,7 @@ const FACTS: Record<Reason, readonly [OutcomeKind, Blame, Cause, OutcomeClass]> 
   "not-a-registry": ["rejected", "peer", "not-a-registry", "bad"],
   "registry-private": ["answered", "none", "none", "good"],
   "object-missing": ["rejected", "peer", "object-missing", "bad"],
+  "token-host-unreachable": ["rejected", "path", "token-host", "bad"],
   "object-unproven": ["rejected", "none", "object-missing", "inconclusive"],
   "token-host-undocumented": ["rejected", "none", "no-evidence", "inconclusive"],
   "redirect-not-allowed": ["not-sent", "interception", "http-redirected", "bad"],

@@ -81,6 +81,7 @@ export const CAUSES = [
   "grpc-status",
   "not-a-registry",
   "object-missing",
+  "token-host",
   "proxy",
   "no-proxy",
   "stamp-protocol",
@@ -469,6 +470,12 @@ const facts = {
     cause: "no-evidence",
     meaning:
       "a registry answers and requires a token from a host that no document names, which was not asked: its images are not proven",
+  },
+  "token-host-unreachable": {
+    kind: "rejected",
+    blame: "path",
+    cause: "token-host",
+    meaning: "the registry answers, and the host that gives its tokens does not: nothing can be pulled",
   },
   "redirect-not-allowed": {
     kind: "not-sent",

@@ -39,8 +39,8 @@ export function isAllowedRealm({ realm }: BearerChallenge, host: string, documen
 }
 
 /**
- * Fetches an anonymous token that may pull `repository`. An answer: another status than 200. Undefined: no answer, or
- * none that holds a token.
+ * Fetches an anonymous token that may pull `repository`. An answer: another status than 200, or how the request ended
+ * without one. Undefined: an answer that holds no token.
  */
 export async function fetchToken(
   world: ProbeWorld,
@@ -48,7 +48,7 @@ export async function fetchToken(
   trust: Trust | undefined,
   { realm, service }: BearerChallenge,
   repository: string,
-): Promise<string | Extract<RegistryAnswer, { kind: "answer" }> | undefined> {
+): Promise<string | RegistryAnswer | undefined> {
   const session = new RegistrySession(
     world,
     { ...target, host: realm.hostname, port: 443 },
@@ -59,8 +59,7 @@ export async function fetchToken(
   query.append("scope", `repository:${repository}:pull`);
   try {
     const answer = await session.request({ method: "GET", path: `${realm.pathname}?${query}` });
-    if (answer.kind === "ended") return undefined;
-    return answer.status === 200 ? tokenIn(answer.body) : answer;
+    return answer.kind === "answer" && answer.status === 200 ? tokenIn(answer.body) : answer;
   } finally {
     session.close();
   }

@@ -14,6 +14,9 @@ const JSON_TYPE = { "content-type": "application/json" };
 const HTML = { "content-type": "text/html; charset=utf-8" };
 const BEARER = { "www-authenticate": 'Bearer realm="https://auth.test/token",service="registry.test"' };
 
+/** Nothing listens there. */
+const DEAD_BEARER = { "www-authenticate": 'Bearer realm="https://localhost/token",service="registry.test"' };
+
 type Answer = readonly [status: number, headers?: Record<string, string>, body?: string];
 type Serve = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -100,8 +103,25 @@ describe("the registry probe", () => {
       registry([401, BEARER], [401, BEARER]),
       "token-host-undocumented",
     ],
-    ["such a token of an image that is withheld", registry([401, BEARER], [403]), "http-status"],
-    ["such a token at a mirror", registry([401, BEARER], [401, BEARER]), "registry-private", { objectRequired: false }],
+    [
+      "a token from a host that does not answer",
+      registry([401, DEAD_BEARER], [401, DEAD_BEARER]),
+      "token-host-unreachable",
+    ],
+    [
+      "such a token at a mirror",
+      registry([401, DEAD_BEARER], [401, DEAD_BEARER]),
+      "token-host-unreachable",
+      { objectRequired: false },
+    ],
+    ["such a token, without which the image is given", registry([401, DEAD_BEARER], [200, DIGEST]), "answered"],
+    ["an undocumented token of an image that is withheld", registry([401, BEARER], [403]), "http-status"],
+    [
+      "an undocumented token at a mirror",
+      registry([401, BEARER], [401, BEARER]),
+      "registry-private",
+      { objectRequired: false },
+    ],
     ["a mirror without the image", registry([200], [404]), "object-unproven", { objectRequired: false }],
     [
       "a private mirror",
@@ -127,6 +147,12 @@ describe("the registry probe", () => {
     await using peer = await listening(createServer(registry([401, BEARER], [401, BEARER])));
     const { evidence } = await ask(peer.port);
     expect(evidence).toMatchObject({ code: "https://auth.test", httpStatus: 401 });
+  });
+
+  it("names the host that gives the tokens and did not answer", async () => {
+    await using peer = await listening(createServer(registry([401, DEAD_BEARER], [401, DEAD_BEARER])));
+    const { evidence } = await ask(peer.port);
+    expect(evidence).toMatchObject({ code: "https://localhost: refused", httpStatus: 401 });
   });
 
   it.each([

@@ -50,6 +50,8 @@ class RegistryAttempt {
   readonly #session: RegistrySession;
   /** The origin that gives the tokens and was not asked, because no document names it. */
   #undocumented: string | undefined;
+  /** The origin that gives the tokens and did not answer, and how that ended. */
+  #unreachable: string | undefined;
 
   constructor(
     world: ProbeWorld,
@@ -103,6 +105,10 @@ class RegistryAttempt {
     }
     const given = await fetchToken(this.#world, this.#target, this.#trust, challenge, repositoryOf(object));
     if (typeof given !== "object") return given;
+    if (given.kind === "ended") {
+      this.#unreachable = boundedText(`${originText(challenge.realm)}: ${given.outcome.reason}`);
+      return undefined;
+    }
     // A client that gets no token because of a limit, or of a dead service, pulls nothing.
     return isRateLimitedStatus(given.status) || isUpstreamStatus(given.status) ? given : undefined;
   }
@@ -137,6 +143,10 @@ class RegistryAttempt {
     if (status === 200 || !isRegistry) return "not-a-registry";
     if (status === 404) return this.#expect.objectRequired ? "object-missing" : "object-unproven";
     if (status !== 401) return "http-status";
+    if (this.#unreachable !== undefined) {
+      this.#trace.evidence.code = this.#unreachable;
+      return "token-host-unreachable";
+    }
     if (!this.#expect.objectRequired) return "registry-private";
     if (this.#undocumented === undefined) return "http-status";
     this.#trace.evidence.code = this.#undocumented;

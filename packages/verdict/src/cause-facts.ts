@@ -214,6 +214,11 @@ export const CAUSE_FACTS: Readonly<Record<Cause, CauseFacts>> = {
     "404 for the image, twice; /v2/ answers as a registry does.",
     "Look for a filter that answers 404 for public images.",
   ),
+  "token-host": facts(
+    "The host that gives a registry's tokens does not answer.",
+    "The registry asks for a token of that host, and the request there failed, twice.",
+    "Allow TCP 443 to that host.",
+  ),
   "grpc-protocol": facts("The answer is not gRPC.", "Two such answers.", "Let the reverse proxy pass gRPC."),
   proxy: facts(
     "The HTTP proxy itself fails.",

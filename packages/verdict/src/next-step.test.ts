@@ -65,6 +65,7 @@ const OWNERS: Record<Reason, RegExp> = {
   "registry-private": /^$/,
   "object-missing": /^Owner of omni\.test:443: find out why this public image does not exist/,
   "object-unproven": /^Deployment owner: name an image that omni\.test:443 has/,
+  "token-host-unreachable": /^Network team: allow this node TCP 443 to the host named here, .* of omni\.test:443\.$/,
   "token-host-undocumented": /^Deployment owner: if omni\.test:443 is to take its tokens .* as egress\.redirectHosts/,
   "redirect-not-allowed": /^Network team: find out why omni\.test resolves to an address inside/,
   "time-unsynchronised": /^Owner of the time server omni\.test: restore its own time source/,

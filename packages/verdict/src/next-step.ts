@@ -86,6 +86,8 @@ const steps: Record<Reason, Step | string> = {
     `Deployment owner: name an image that ${where} has as airGapped.mirrors[].object; owner of ${where}: or add this one.`,
   "token-host-undocumented": (_, where) =>
     `Deployment owner: if ${where} is to take its tokens from the host named here, name that host as egress.redirectHosts, without port.`,
+  "token-host-unreachable": (_, where) =>
+    `Network team: allow this node TCP 443 to the host named here, which gives the tokens of ${where}.`,
   "redirect-not-allowed": ({ host }) =>
     `Network team: find out why ${host} resolves to an address inside the site; an answer of a block page or a resolver's filter does that.`,
   "stamp-malformed": (_, where) => `Omni owner: check that a STAMP reflector, and nothing else, answers at ${where}.`,

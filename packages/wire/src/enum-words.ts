@@ -88,6 +88,7 @@ export const reasonWords = words<Reason, WireReason>({
   "object-missing": WireReason.OBJECT_MISSING,
   "object-unproven": WireReason.OBJECT_UNPROVEN,
   "token-host-undocumented": WireReason.TOKEN_HOST_UNDOCUMENTED,
+  "token-host-unreachable": WireReason.TOKEN_HOST_UNREACHABLE,
   "redirect-not-allowed": WireReason.REDIRECT_NOT_ALLOWED,
   "time-unsynchronised": WireReason.TIME_UNSYNCHRONISED,
   "ntp-stray": WireReason.NTP_STRAY,
