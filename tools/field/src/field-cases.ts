@@ -436,6 +436,26 @@ const REGISTRY_CASES: readonly FieldCase[] = [
     ],
   },
   {
+    name: "11-token-host-blocked",
+    what: "TCP 443 to the host that gives the registry's tokens is dropped, and the deployment names that host",
+    zone: { ...OMNI_ZONE, "ghcr.io": PUBLIC, "tokens.example": [WORLD.blobs[4]] },
+    modes: [{ service: "public", mode: "token-elsewhere", names: ["ghcr.io"] }],
+    filter: [`ip daddr ${WORLD.blobs[4]} tcp dport 443 drop`],
+    deployment: { egress: { ...PULLS.egress, redirectHosts: ["tokens.example"] } },
+    expected: [
+      { requirement: "node-ghcr", target: "ghcr.io", probe: "tls", verdict: "met" },
+      {
+        requirement: "node-ghcr",
+        target: "ghcr.io",
+        probe: "registry",
+        verdict: "unmet",
+        cause: "token-host",
+        owner: "network team",
+        names: "https://tokens.example: timeout",
+      },
+    ],
+  },
+  {
     name: "11-blob-host-filtered",
     what: "the registry redirects to a blob host whose connections are reset",
     zone: { ...OMNI_ZONE, "ghcr.io": PUBLIC, "pkg-containers.githubusercontent.com": [WORLD.blobs[4]] },
