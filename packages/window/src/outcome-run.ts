@@ -62,6 +62,8 @@ interface PendingState {
   readonly state: Reason;
   readonly length: number;
   readonly startedAtMs: number;
+  /** When its latest sample ended. */
+  readonly endedAtMs: number;
 }
 
 /** Attempts of a run, with those after its latest sample that are silent too and still watched. */
@@ -166,8 +168,20 @@ function longer(run: RunProgress): RunProgress {
   return { ...run, length: run.length + 1, stateLength: run.stateLength + 1 };
 }
 
-function pendingAfter(before: PendingState | undefined, state: Reason, { startedAtMs }: Sample): PendingState {
-  return before?.state === state ? { ...before, length: before.length + 1 } : { state, length: 1, startedAtMs };
+function pendingAfter(before: PendingState | undefined, state: Reason, sample: Sample): PendingState {
+  const { startedAtMs, endedAtMs } = sample;
+  if (before?.state !== state) return { state, length: 1, startedAtMs, endedAtMs };
+  return isSameEvent(before, sample) ? before : { ...before, length: before.length + 1, endedAtMs };
+}
+
+/**
+ * Whether an answer that denies is the same event as the one before: its attempt had begun by then. A server that hung
+ * resets all that it left open, once it goes on.
+ */
+function isSameEvent(before: PendingState, { startedAtMs, endedAtMs }: Sample): boolean {
+  // One that ended earlier, too, was labelled by a clock that was set back since.
+  const isDenial = outcomeClassOf(before.state) === "bad" && !isSilence(before.state);
+  return isDenial && startedAtMs < before.endedAtMs && endedAtMs >= before.endedAtMs;
 }
 
 function isProved({ state, length, startedAtMs }: PendingState, presentHoldsMs: number, sample: Sample): boolean {

@@ -342,6 +342,24 @@ describe("runs", () => {
     expect(followed.flatMap((one, at) => (one.turned ? [at] : []))).toEqual(turns);
   });
 
+  it("attempts that a server resets at once prove no other state together", () => {
+    const lasting = (reason: Reason, startedAtMs: number, endedAtMs: number) => {
+      return { ...sampleOf(reason, startedAtMs), endedAtMs };
+    };
+    const hung = [0, 1_000, 2_000].map((atMs) => lasting("handshake-timeout", atMs, atMs + 4_000));
+    const ended = [3_000, 4_000, 5_000].map((atMs) => lasting("reset", atMs, 6_500));
+    expect(follow([...hung, ...ended]).at(-1)?.run).toMatchObject({ length: 6, stateLength: 3, stateStartedAtMs: 0 });
+    const begun = lasting("reset", 7_000, 7_001);
+    const { run } = follow([...hung, ...ended, begun]).at(-1) as FollowedSample;
+    expect(run).toMatchObject({ length: 7, stateLength: 2, stateStartedAtMs: 3_000 });
+  });
+
+  it("a clock that is set back hides no other state (M2)", () => {
+    const before = times(3, "timeout").map((reason, at) => sampleOf(reason, 1_000_000 + at * 1_000));
+    const after = times(2, "refused").map((reason, at) => sampleOf(reason, at * 1_000));
+    expect(follow([...before, ...after]).at(-1)?.run).toMatchObject({ length: 5, stateLength: 2 });
+  });
+
   it("a sample that was not measured hides no other (M3)", () => {
     const reasons: Reason[] = ["answered", ...times(9, "timeout"), "stalled", "agent-overload"];
     const followed = follow(reasons.map((reason, at) => sampleOf(reason, at * 1_000)));

@@ -133,8 +133,6 @@ const MACHINE_API_DRILLS: readonly FaultDrill[] = [
   }),
   machineApi("timeout", {
     name: "machine-api-stalled",
-    // A change of the mode ends the connections that stall.
-    besides: ["reset"],
     what: "the Machine API accepts connections and says nothing",
     inject: mode("machine-api", "stall"),
   }),
