@@ -2,13 +2,10 @@ import { writeFileSync } from "node:fs";
 import { type ProbeOptions, TUNNEL_LINK } from "@lifeline/measure";
 import { CA_PEM } from "@lifeline/measure/testing";
 import { makePlan } from "@lifeline/wire";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { scratch, tcpTarget } from "../testing/fixtures.ts";
 import { loadCachedPlan, planCachePath, storeCachedPlan } from "./plan-cache.ts";
 import { parsePlan } from "./plan-file.ts";
-
-const place = scratch();
-afterAll(() => place.remove());
 
 const privateTrust = { kind: "private", caPem: CA_PEM } as const;
 const machineApi = { method: "/s.S/M", status: 12, message: "unknown * S" };
@@ -102,6 +99,12 @@ describe("a plan as a document", () => {
 });
 
 describe("the cached plan", () => {
+  let place: ReturnType<typeof scratch>;
+  beforeEach(() => {
+    place = scratch();
+  });
+  afterEach(() => place.remove());
+
   it("reads back as it was stored, with its revision", async () => {
     expect(loadCachedPlan(place.path)).toEqual({ kind: "none" });
     await storeCachedPlan(place.path, { ...plan, revision: "of the collector" });
