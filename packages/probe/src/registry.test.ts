@@ -6,6 +6,7 @@ import { probe } from "./probe.ts";
 import { isAllowedRealm, readBearer } from "./registry-challenge.ts";
 import { targetOf, worldOf } from "./testing/loopback.ts";
 import { fixture, listening, tcpPeer } from "./testing/peers.ts";
+import type { ProbeWorld } from "./world.ts";
 
 const trust = { kind: "private", caPem: fixture("root.pem") } as const;
 const OBJECT = "siderolabs/kubelet/manifests/v1";
@@ -153,6 +154,19 @@ describe("the registry probe", () => {
     await using peer = await listening(createServer(registry([401, DEAD_BEARER], [401, DEAD_BEARER])));
     const { evidence } = await ask(peer.port);
     expect(evidence).toMatchObject({ code: "https://localhost: refused", httpStatus: 401 });
+  });
+
+  it.each(["agent-overload", "stalled", "dns-nodata"] as const)("blames no token host for %s", async (reason) => {
+    await using peer = await listening(createServer(registry([401, BEARER], [401, BEARER])));
+    const world = worldOf();
+    const resolve: ProbeWorld["names"]["resolve"] = async (name, ...more) =>
+      name === "auth.test"
+        ? { kind: "failed", reason, code: reason, queried: false }
+        : world.names.resolve(name, ...more);
+    const named = { ...expectation, documentedHosts: ["auth.test"] };
+    const target = targetOf({ probe: "registry", expect: named }, { port: peer.port, host: "localhost" });
+    const sample = await probe(target, Object.assign(Object.create(world), { names: { ...world.names, resolve } }));
+    expect(sample).toMatchObject({ outcome: { reason }, evidence: { code: `https://auth.test: ${reason}` } });
   });
 
   it.each([

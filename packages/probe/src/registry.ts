@@ -6,7 +6,7 @@
  * 2. Clients do not need the answer to `/v2/`. So an image that is there counts, whatever `/v2/` answered.
  * 3. A redirect is recorded and not followed. It must lead to a host that the documents name.
  */
-import type { Reason, RegistryExpectation, Target, Trust } from "@lifeline/measure";
+import { outcomeClassOf, type Reason, type RegistryExpectation, type Target, type Trust } from "@lifeline/measure";
 import { headerOf } from "./exchange.ts";
 import { isRateLimitedStatus, isUpstreamStatus, originOf, pauseOf } from "./http.ts";
 import { boundedText, emptyTrace, outcome, type ProbeResult, resultOf, type Trace } from "./probe-result.ts";
@@ -26,6 +26,7 @@ const ACCEPT = [
 ].join(", ");
 
 type Answer = Extract<RegistryAnswer, { kind: "answer" }>;
+type Ended = Extract<RegistryAnswer, { kind: "ended" }>;
 
 /** What an answer says: how the attempt ends, or that it goes on. */
 type Judged = { readonly reason: Reason } | "registry" | "doubtful";
@@ -94,8 +95,8 @@ class RegistryAttempt {
     return first === root ? this.#head(object, {}) : first;
   }
 
-  /** A token; an answer that is to be judged instead; undefined: none is given. */
-  async #tokenFor(object: string, { headers }: Answer): Promise<string | Answer | undefined> {
+  /** A token; what is to be judged instead; undefined: none is given. */
+  async #tokenFor(object: string, { headers }: Answer): Promise<string | RegistryAnswer | undefined> {
     const challenge = readBearer(headers);
     if (challenge === undefined) return undefined;
     const { documentedHosts } = this.#expect;
@@ -105,12 +106,21 @@ class RegistryAttempt {
     }
     const given = await fetchToken(this.#world, this.#target, this.#trust, challenge, repositoryOf(object));
     if (typeof given !== "object") return given;
-    if (given.kind === "ended") {
-      this.#unreachable = boundedText(`${originText(challenge.realm)}: ${given.outcome.reason}`);
-      return undefined;
-    }
+    if (given.kind === "ended") return this.#withoutToken(challenge.realm, given);
     // A client that gets no token because of a limit, or of a dead service, pulls nothing.
     return isRateLimitedStatus(given.status) || isUpstreamStatus(given.status) ? given : undefined;
+  }
+
+  /** No fault of the token host where nothing is known of it: this agent was in trouble, or it has no such address (M3). */
+  #withoutToken(realm: URL, ended: Ended): Ended | undefined {
+    const { reason } = ended.outcome;
+    const text = boundedText(`${originText(realm)}: ${reason}`);
+    if (outcomeClassOf(reason) !== "inconclusive") {
+      this.#unreachable = text;
+      return undefined;
+    }
+    this.#trace.evidence.code = text;
+    return ended;
   }
 
   #head(object: string, headers: Readonly<Record<string, string>>): Promise<RegistryAnswer> {
