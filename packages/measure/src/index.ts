@@ -47,6 +47,7 @@ export type {
   TimeAnswer,
 } from "./sample.ts";
 export {
+  BURST_FACTOR_MAX,
   detailOf,
   endpointName,
   type GrpcExpectation,

@@ -164,6 +164,9 @@ export type ProbeOptions =
 /** The `host` of a link target. It stands for either interface that Talos may have (siderolink, siderolinktun). */
 export const TUNNEL_LINK = "siderolink";
 
+/** A target that has just failed is probed at most this many times as often as the plan says, for a while (P1). */
+export const BURST_FACTOR_MAX = 4;
+
 /**
  * Kinds of proxy: those of Go's net/http, which Talos uses. `http` and `https` are asked by CONNECT (RFC 9110 §9.3.6),
  * the latter over TLS; `socks5` and `socks5h` alike by name (RFC 1928).

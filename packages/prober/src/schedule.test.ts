@@ -1,9 +1,8 @@
-import { NS_PER_MS, type ProbeOptions } from "@lifeline/measure";
+import { BURST_FACTOR_MAX, NS_PER_MS, type ProbeOptions } from "@lifeline/measure";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   BURST_CADENCE_MS,
-  BURST_FACTOR_MAX,
   BURST_MS,
   BURSTS_MAX,
   BURSTS_WITHIN_MS,

@@ -8,13 +8,10 @@
  *    (P1).
  */
 import { createHash } from "node:crypto";
-import { NS_PER_MS, type ProbeOptions, type Target } from "@lifeline/measure";
+import { BURST_FACTOR_MAX, NS_PER_MS, type ProbeOptions, type Target } from "@lifeline/measure";
 
 /** Cadence within a burst, ms: three samples confirm a turn within a second. */
 export const BURST_CADENCE_MS = 250;
-
-/** A burst probes at most this many times as often as the plan (P1). */
-export const BURST_FACTOR_MAX = 4;
 
 /**
  * Cadence of a time server within a burst, ms. Its packets are 2 s apart at least. Two targets at one server, one with

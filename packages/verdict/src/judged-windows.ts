@@ -1,5 +1,5 @@
 /** The windows by which a target that answers is judged: those after the failures that are over. */
-import { LATE_WATCH_MS, type Target } from "@lifeline/measure";
+import { BURST_FACTOR_MAX, LATE_WATCH_MS, type Target } from "@lifeline/measure";
 import { cleanRunChance, type Remembered, type Window } from "@lifeline/window";
 import type { AddressStates } from "./address-states.ts";
 import { flawedGoodOf, flawedOf, sumOver } from "./attempt-counts.ts";
@@ -95,12 +95,9 @@ function failuresBesideOutage(recent: readonly Window[]): number {
   return badRunCount(recent) - 1 + sumOver(recent, flawedGoodOf);
 }
 
-/** A target that has just failed is probed this many times as often at most (BURST_FACTOR_MAX of packages/prober). */
-const BURST_FACTOR = 4;
-
 /** How many attempts of a target may be watched at once: each for its threshold and {@link LATE_WATCH_MS}. */
 function watchedMost({ timeoutMs, cadenceMs }: Target): number {
-  return Math.ceil(((timeoutMs + LATE_WATCH_MS) * BURST_FACTOR) / cadenceMs);
+  return Math.ceil(((timeoutMs + LATE_WATCH_MS) * BURST_FACTOR_MAX) / cadenceMs);
 }
 
 /** Whether so many attempts have passed since the last failure that the path no longer is what it was. */
