@@ -1,5 +1,6 @@
 /** What the collector uses while an attack lasts, as Linux tells it (proc_pid_stat(5), proc_pid_status(5)). */
 import { readFileSync, writeFileSync } from "node:fs";
+import { parseSchedstat, type Schedstat } from "@lifeline/harness";
 
 /** Resource use of all collector processes since {@link Meter.begin}. */
 export interface Usage {
@@ -69,21 +70,15 @@ export class Meter {
   }
 }
 
-/** Time that a thread ran, and time that it could have run and had no processor. */
-interface Turns {
-  readonly ranNs: number;
-  readonly waitedNs: number;
-}
-
-const NO_TURNS: Turns = { ranNs: 0, waitedNs: 0 };
+const NO_TURNS: Schedstat = { ranNs: 0, waitedNs: 0 };
 
 /**
  * Of the main thread (Linux, Documentation/scheduler/sched-stats.rst). Undefined when the process is gone, or on a
  * kernel without the file.
  */
-function turnsOf(pid: number): Turns | undefined {
-  const [ranNs, waitedNs] = read(`/proc/${pid}/schedstat`)?.split(" ").map(Number) ?? [];
-  return ranNs === undefined || waitedNs === undefined ? undefined : { ranNs, waitedNs };
+function turnsOf(pid: number): Schedstat | undefined {
+  const text = read(`/proc/${pid}/schedstat`);
+  return text === undefined ? undefined : parseSchedstat(text);
 }
 
 /** Undefined when the process is gone. */

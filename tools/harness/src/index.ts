@@ -2,7 +2,7 @@ export { CollectorFixture, type CollectorOptions } from "./collector-fixture.ts"
 export { freePort } from "./free-port.ts";
 export { HarnessError, type HarnessErrorCode } from "./harness-error.ts";
 export { LOOPBACK_DEPLOYMENT, loopbackCatalogue } from "./loopback-catalogue.ts";
-export { type ProcessUsage, readCpuNs, readUsage } from "./process-usage.ts";
+export { type ProcessUsage, parseSchedstat, readCpuNs, readUsage, type Schedstat } from "./process-usage.ts";
 export { between, pick, type Random, randomFrom } from "./random.ts";
 export { Relay } from "./relay.ts";
 export { EXIT_USAGE, runTool, type Tool } from "./run-tool.ts";

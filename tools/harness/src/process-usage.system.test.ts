@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { describe, expect, it } from "vitest";
-import { parseSchedstatNs, parseSmapsRollup, readUsage } from "./process-usage.ts";
+import { parseSchedstat, parseSmapsRollup, readUsage } from "./process-usage.ts";
 
 const ROLLUP = `00400000-7ffeaccc7000 ---p 00000000 00:00 0                              [rollup]
 Rss:               48372 kB
@@ -33,12 +33,12 @@ describe("smaps_rollup", () => {
 });
 
 describe("schedstat", () => {
-  it("gives ns on a processor", () => {
-    expect(parseSchedstatNs("153319226 659630 26\n")).toBe(153_319_226);
+  it("gives ns on a processor, and ns of waiting for one", () => {
+    expect(parseSchedstat("153319226 659630 26\n")).toEqual({ ranNs: 153_319_226, waitedNs: 659_630 });
   });
 
   it.each(["", "12", "12 13", "a 1 2", "1 2 3 4"])("%j is refused", (text) => {
-    expect(() => parseSchedstatNs(text)).toThrow(
+    expect(() => parseSchedstat(text)).toThrow(
       expect.objectContaining({ code: "cannot-run", message: `schedstat: "${text}"; expected three numbers` }),
     );
   });

@@ -45,14 +45,20 @@ export async function readUsage(pid: number): Promise<ProcessUsage> {
 export async function readCpuNs(pid: number): Promise<number> {
   const threads = await list(`/proc/${pid}/task`);
   const texts = await Promise.all(threads.map((thread) => read(`/proc/${pid}/task/${thread}/schedstat`)));
-  return texts.reduce((sumNs, text) => sumNs + parseSchedstatNs(text), 0);
+  return texts.reduce((sumNs, text) => sumNs + parseSchedstat(text).ranNs, 0);
 }
 
-/** The first of a schedstat's three numbers: ns on a processor. Throws `cannot-run`. */
-export function parseSchedstatNs(text: string): number {
-  const match = /^(\d+) \d+ \d+\n?$/.exec(text);
+/** Time that a thread ran, and time that it could have run and had no processor. */
+export interface Schedstat {
+  readonly ranNs: number;
+  readonly waitedNs: number;
+}
+
+/** The first two of a schedstat's three numbers. Throws `cannot-run`. */
+export function parseSchedstat(text: string): Schedstat {
+  const match = /^(\d+) (\d+) \d+\n?$/.exec(text);
   if (match === null) throw new HarnessError("cannot-run", `schedstat: "${text.trim()}"; expected three numbers`);
-  return Number(match[1]);
+  return { ranNs: Number(match[1]), waitedNs: Number(match[2]) };
 }
 
 /** The sums of a smaps_rollup. Throws `cannot-run` when one is missing. */
