@@ -62,7 +62,7 @@ interface PendingState {
   readonly state: Reason;
   readonly length: number;
   readonly startedAtMs: number;
-  /** When its latest sample ended. */
+  /** Wall time, ms since the epoch, at which the latest of them ended. */
   readonly endedAtMs: number;
 }
 
@@ -179,8 +179,8 @@ function pendingAfter(before: PendingState | undefined, state: Reason, sample: S
  * resets all that it left open, once it goes on.
  */
 function isSameEvent(before: PendingState, { startedAtMs, endedAtMs }: Sample): boolean {
-  // One that ended earlier, too, was labelled by a clock that was set back since.
   const isDenial = outcomeClassOf(before.state) === "bad" && !isSilence(before.state);
+  // One that ended earlier, too, was labelled by a clock that was set back since.
   return isDenial && startedAtMs < before.endedAtMs && endedAtMs >= before.endedAtMs;
 }
 

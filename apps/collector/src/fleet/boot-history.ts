@@ -39,7 +39,8 @@ export class BootHistory {
   opened(boot: string, from: string, nowMs: number): boolean {
     const before = this.#peers.get(boot);
     const other = this.#last === undefined || this.#last === boot ? undefined : this.#peers.get(this.#last);
-    const isSwap = before !== undefined && other !== undefined && Math.abs(nowMs - before.openedMs) <= QUIET_MS;
+    const isBack = before !== undefined && other !== undefined;
+    const isSwap = isBack && Math.abs(nowMs - before.openedMs) <= QUIET_MS;
     if (isSwap) {
       if (this.#sinceMs === undefined || Math.abs(nowMs - this.#swappedMs) > QUIET_MS) this.#sinceMs = nowMs;
       this.#swappedMs = nowMs;
@@ -50,7 +51,7 @@ export class BootHistory {
     const [oldest] = this.#peers.keys();
     if (this.#peers.size > MAX_BOOTS && oldest !== undefined) this.#peers.delete(oldest);
     this.#last = boot;
-    return before !== undefined && other !== undefined;
+    return isBack;
   }
 
   /** What is known at `nowMs`; undefined: one machine, as far as is known. */

@@ -65,6 +65,7 @@ export class RecentWindows {
     return this.#byTarget.get(targetId) ?? [];
   }
 
+  /** Drops all windows of all targets. */
   clear(): void {
     this.#byTarget.clear();
     this.#bytes = 0;

@@ -62,12 +62,12 @@ export function withTunnelFault(entry: Entry, entries: readonly Entry[], context
  */
 function whileClearing(entry: Entry, entries: readonly Entry[], { previous }: CorrelationContext): Entry {
   const was = previous?.get(entry.target.id);
-  const isKnown = was?.verdict === "unmet" && was.cause !== undefined && TUNNEL_CAUSES.has(was.cause);
+  if (was?.verdict !== "unmet" || was.cause === undefined || !TUNNEL_CAUSES.has(was.cause)) return entry;
   const inside = entries.filter((other) => isAt(other, "in-tunnel"));
   const isStillLost = inside.some((other) => other.verdict === "unmet" && isLost(other));
-  if (!isKnown || !isStillLost || inside.some(isAnswering) || entries.some(isNodeEndFault)) return entry;
+  if (!isStillLost || inside.some(isAnswering) || entries.some(isNodeEndFault)) return entry;
   const where = endpointName(entry.target.host, entry.target.port);
-  const { onsetMs = entry.onsetMs, cause = "udp-blocked" } = was;
+  const { onsetMs = entry.onsetMs, cause } = was;
   const evidence = `The outage since ${timeOfDay(onsetMs)} ends: probes through the tunnel begin to be answered. ${entry.evidence}`;
   return { ...entry, verdict: "unmet", cause, onsetMs, evidence, nextStep: stepOf(cause, where) };
 }
