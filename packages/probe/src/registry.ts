@@ -111,7 +111,7 @@ class RegistryAttempt {
     return isRateLimitedStatus(given.status) || isUpstreamStatus(given.status) ? given : undefined;
   }
 
-  /** A token host of which nothing is known is not at fault: this agent was in trouble, or the family is missing (M3). */
+  /** A token host of which nothing is known is not at fault: the agent was in trouble, or it lacks the family (M3). */
   #withoutToken(realm: URL, ended: Ended): Ended | undefined {
     const { reason } = ended.outcome;
     const text = boundedText(`${originText(realm)}: ${reason}`);
