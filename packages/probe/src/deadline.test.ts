@@ -83,7 +83,10 @@ describe("a deadline", () => {
 });
 
 describe("a deadline whose owner watches for late answers", () => {
-  const drained = () => new Promise((resolve) => setTimeout(resolve, 0)).then(() => new Promise(setImmediate));
+  // One turn more than an expiry takes.
+  const drained = async () => {
+    for (let turn = 0; turn < 3; turn += 1) await new Promise(setImmediate);
+  };
 
   it("expires LATE_WATCH_MS after its threshold, and an answer meanwhile is late", async () => {
     const clock = manualClock(0);
